@@ -1,0 +1,3 @@
+//! Setup, bundle, demo, tests, acceptance and checks.
+
+fn main() {}

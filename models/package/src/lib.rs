@@ -1,0 +1,1 @@
+//! Model packages: manifest schema, verification, catalogue, install.

@@ -1,0 +1,1 @@
+//! Samplers (UniPC, flow-match Euler), seeded noise, guidance.

@@ -1,0 +1,1 @@
+//! Safe, thin layer over the OpenFX C interface: suites, properties, images, parameters.

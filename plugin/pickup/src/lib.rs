@@ -1,0 +1,1 @@
+//! The Pickup OpenFX plugin: describe, parameters, clips, render, hosts.

@@ -1,0 +1,3 @@
+//! The command line: generate, fill, extend, estimate, models, takes, doctor.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Starts the worker, speaks its protocol, reads takes: all that the plugin links.

@@ -1,0 +1,1 @@
+//! Pickup's vocabulary: frames, canvas, frame rate, request, progress, take record, protocol, errors. No I/O.

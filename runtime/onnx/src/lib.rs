@@ -1,0 +1,1 @@
+//! ONNX Runtime: library, providers, sessions, graphs. The only crate that imports ort.

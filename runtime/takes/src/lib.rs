@@ -1,0 +1,1 @@
+//! The store of plates and takes: content-addressed, mapped, checked.

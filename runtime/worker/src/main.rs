@@ -1,0 +1,3 @@
+//! The worker process: the engine behind a protocol on stdin and stdout.
+
+fn main() {}

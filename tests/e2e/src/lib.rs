@@ -1,0 +1,1 @@
+//! Whole jobs through the test host and the command line.

@@ -1,0 +1,3 @@
+//! Runs a described timeline through a bundle.
+
+fn main() {}
