@@ -1,0 +1,1 @@
+//! Our pipeline against golden values made by PyTorch and diffusers.
