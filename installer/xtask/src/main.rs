@@ -1,3 +1,49 @@
-//! Setup, bundle, demo, tests, acceptance and checks.
+//! `cargo xtask …`: everything a newcomer, a developer and the continuous integration run.
 
-fn main() {}
+mod bundle;
+mod checks;
+mod layers;
+mod python;
+mod reference;
+mod runtime;
+mod shell;
+mod suite;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Pickup's tasks", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch ONNX Runtime's library (exact version and hash) into target/onnxruntime.
+    Setup,
+    /// Build in release and lay out target/bundle/Pickup.ofx.bundle.
+    Bundle,
+    /// Run the whole test suite; with --reference, make the golden values anew and compare.
+    Test {
+        /// Set up PyTorch and diffusers in target/reference-env and check the committed golden values.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Prove from the manifests that dependencies point one way.
+    CheckLayers,
+    /// rustfmt, clippy with warnings denied, licences.
+    Lint,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
+        Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
+        Task::Test { reference: false } => suite::run(),
+        Task::Test { reference: true } => reference::run(),
+        Task::CheckLayers => layers::check(),
+        Task::Lint => checks::lint(),
+    }
+}

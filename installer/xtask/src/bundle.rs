@@ -1,0 +1,75 @@
+//! The OpenFX bundle: plugin, worker, ONNX Runtime and the starter model in one folder.
+
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use crate::{runtime, shell};
+
+/// What is built for users.
+const PACKAGES: [&str; 3] = ["pickup-plugin", "pickup-worker", "pickup-cli"];
+
+/// Where the bundle is made. Its name and the inner file's must match (OpenFX, "Packaging").
+pub fn folder() -> PathBuf {
+    shell::target().join("bundle/Pickup.ofx.bundle")
+}
+
+/// Folder of the executables for this platform, as OpenFX names it.
+pub fn architecture() -> &'static str {
+    if cfg!(windows) { "Win64" } else { "Linux-x86-64" }
+}
+
+/// Builds in release and lays the bundle out anew. Returns its folder.
+pub fn make() -> Result<PathBuf> {
+    runtime::setup()?;
+    build(&[])?;
+    lay_out()
+}
+
+/// Builds the users' executables and `more` packages in release.
+pub fn build(more: &[&str]) -> Result<()> {
+    shell::say("building in release");
+    let mut cargo = shell::cargo(&["build", "--release", "--locked"]);
+    for package in PACKAGES.iter().chain(more) {
+        cargo.args(["--package", package]);
+    }
+    shell::run(&mut cargo)
+}
+
+/// Lays the bundle out from what is built, aside first: a host may be scanning the folder.
+pub fn lay_out() -> Result<PathBuf> {
+    let bundle = folder();
+    let aside = bundle.with_extension("new");
+    remove(&aside)?;
+    let contents = aside.join("Contents");
+    let binaries = contents.join(architecture());
+    let resources = contents.join("Resources");
+    shell::copy(&shell::release().join(plugin_library()), &binaries.join("Pickup.ofx"))?;
+    for name in ["pickup-worker", "pickup"] {
+        let from = shell::executable(name);
+        shell::copy(&from, &binaries.join(from.file_name().unwrap_or_default()))?;
+    }
+    for file in runtime::files() {
+        let notice = file.extension().is_none_or(|extension| extension == "txt");
+        let to = if notice { resources.join("licences/onnxruntime") } else { binaries.clone() };
+        shell::copy(&file, &to.join(file.file_name().unwrap_or_default()))?;
+    }
+    shell::copy(&shell::root().join("models/starter/package"), &resources.join("models/starter"))?;
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        shell::copy(&shell::root().join(licence), &resources.join("licences").join(licence))?;
+    }
+    shell::copy(&shell::root().join("resources/Info.plist"), &contents.join("Info.plist"))?;
+    remove(&bundle)?;
+    std::fs::rename(&aside, &bundle)?;
+    Ok(bundle)
+}
+
+fn plugin_library() -> String {
+    format!("{}pickup_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    Ok(())
+}
