@@ -1,0 +1,76 @@
+//! Where this library's file lies.
+#![expect(unsafe_code, reason = "asks the system's loader")]
+
+use std::path::PathBuf;
+
+/// The path of the file that this code was loaded from: the plugin's library in a host.
+///
+/// Not the host's executable. `None` if the loader cannot tell.
+#[must_use]
+pub fn library_path() -> Option<PathBuf> {
+    let path = system::path_of_code()?;
+    // A host may have loaded the library by a path relative to its own working folder.
+    Some(path.canonicalize().unwrap_or(path))
+}
+
+#[cfg(unix)]
+mod system {
+    use std::ffi::{CStr, OsStr, c_void};
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::PathBuf;
+
+    pub(super) fn path_of_code() -> Option<PathBuf> {
+        let code = path_of_code as *const c_void;
+        let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+        // SAFETY: any address may be asked for; `info` outlives the call.
+        let found = unsafe { libc::dladdr(code, info.as_mut_ptr()) };
+        // SAFETY: all zeroes are a valid `Dl_info` (null pointers), so it holds one in any case.
+        let info = unsafe { info.assume_init() };
+        if found == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        // SAFETY: not null after success, and a C string that lives as long as the library is loaded.
+        let name = unsafe { CStr::from_ptr(info.dli_fname) };
+        Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use std::ffi::{OsString, c_void};
+    use std::os::windows::ffi::OsStringExt;
+    use std::path::PathBuf;
+    use windows_sys::Win32::Foundation::HMODULE;
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+        GetModuleFileNameW, GetModuleHandleExW,
+    };
+
+    /// Longest path that Windows knows, in UTF-16 units.
+    const LONGEST: usize = 32_768;
+
+    pub(super) fn path_of_code() -> Option<PathBuf> {
+        let code = path_of_code as *const c_void;
+        let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+        let mut module: HMODULE = std::ptr::null_mut();
+        // SAFETY: with FROM_ADDRESS the second argument is an address of code, not a name; `module` outlives
+        // the call.
+        let found = unsafe { GetModuleHandleExW(flags, code.cast(), &raw mut module) };
+        if found == 0 {
+            return None;
+        }
+        let mut name = vec![0u16; LONGEST];
+        // SAFETY: the module is loaded, since this code runs; the buffer has the length that is passed.
+        let len = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), LONGEST as u32) } as usize;
+        (0 < len && len < LONGEST).then(|| PathBuf::from(OsString::from_wide(&name[..len])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn in_a_test_the_code_lies_in_the_test_s_executable() {
+        let path = super::library_path().unwrap();
+        assert_eq!(path, std::env::current_exe().unwrap().canonicalize().unwrap());
+    }
+}
