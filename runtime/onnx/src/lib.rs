@@ -1,1 +1,22 @@
-//! ONNX Runtime: library, providers, sessions, graphs. The only crate that imports ort.
+//! ONNX Runtime behind [`pickup_core::Graph`]. The only crate that imports `ort`.
+//!
+//! The order of things: [`Library::find`] looks for the shared library and checks that it is whole,
+//! [`Runtime::load`] loads it (once per process), [`Runtime::decide`] settles the provider by
+//! committing and running a session on it, and [`Runtime::open`] opens a graph there.
+//!
+//! Weights in external files are mapped, not read: sessions are opened without prepacking.
+
+mod failure;
+mod library;
+mod pin;
+mod probe;
+mod provider;
+mod runtime;
+mod session;
+pub mod system;
+mod tensor;
+
+pub use library::Library;
+pub use provider::Decision;
+pub use runtime::Runtime;
+pub use session::Session;

@@ -1,0 +1,151 @@
+//! The loaded library.
+
+use ort::environment::Environment;
+use ort::session::{Session as OrtSession, builder::SessionBuilder};
+use parking_lot::Mutex;
+use pickup_core::{Cancel, Error, Provider, ProviderChoice, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::failure::failure;
+use crate::{Decision, Library, Session, probe, provider};
+
+/// ONNX Runtime allows one environment per process, so the first library that loads is kept.
+static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
+
+/// ONNX Runtime, loaded. Clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    environment: Environment,
+    version: Arc<str>,
+    threads: Option<usize>,
+    decisions: Arc<Mutex<Vec<(ProviderChoice, Decision)>>>,
+}
+
+impl Runtime {
+    /// Loads `library`, or returns what is loaded already. What ONNX Runtime logs goes to `tracing`.
+    ///
+    /// `PICKUP_THREADS` sets the number of threads of a run; unset, ONNX Runtime takes one per core.
+    ///
+    /// # Errors
+    /// If the library is not ONNX Runtime or too old, another one is loaded already, or
+    /// `PICKUP_THREADS` is not a number above 0.
+    pub fn load(library: &Library) -> Result<Self> {
+        let mut loaded = LOADED.lock();
+        match &*loaded {
+            Some((path, runtime)) if path == library.path() => return Ok(runtime.clone()),
+            Some((path, _)) => {
+                return Err(Error::runtime(format!(
+                    "ONNX Runtime is loaded already, from {}.",
+                    path.display()
+                )));
+            }
+            None => {}
+        }
+        let runtime = Self::load_first(library.path())?;
+        *loaded = Some((library.path().to_owned(), runtime.clone()));
+        Ok(runtime)
+    }
+
+    fn load_first(path: &Path) -> Result<Self> {
+        crate::system::search_beside(path);
+        let threads = threads(std::env::var("PICKUP_THREADS").ok().as_deref())?;
+        let version = probe::version(path)?.into();
+        let builder = ort::init_from(path)
+            .map_err(|error| Error::runtime(format!("could not load {}: {error}.", path.display())))?;
+        let environment = builder
+            .with_name("pickup")
+            .with_telemetry(false)
+            .with_logger(Arc::new(log))
+            .build()
+            .map_err(|error| failure("start ONNX Runtime", &error))?;
+        environment.set_log_level(ort::logging::LogLevel::Warning);
+        Ok(Self { environment, version, threads, decisions: Arc::default() })
+    }
+
+    /// The library's version ("1.31.1").
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Settles which provider runs, by committing and running a small session on it. The answer is
+    /// kept, as starting a GPU takes a second.
+    ///
+    /// # Errors
+    /// If no provider that `choice` allows works.
+    pub fn decide(&self, choice: ProviderChoice) -> Result<Decision> {
+        let mut decisions = self.decisions.lock();
+        if let Some((_, decision)) = decisions.iter().find(|(known, _)| *known == choice) {
+            return Ok(decision.clone());
+        }
+        let decision = provider::decide(&self.environment, choice)?;
+        decisions.push((choice, decision.clone()));
+        Ok(decision)
+    }
+
+    /// Opens the graph in `path` on `provider`, stopping when `cancel` is raised.
+    ///
+    /// # Errors
+    /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
+    pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
+        cancel.check()?;
+        let what = format!("open {}", path.display());
+        let mut builder = self.builder(provider).map_err(|error| failure(&what, &error))?;
+        let canceler = builder.canceler();
+        let watch = cancel.watch(move || drop(canceler.cancel()));
+        let session = builder.commit_from_file(path);
+        drop(watch);
+        cancel.check()?;
+        Session::new(session.map_err(|error| failure(&what, &error))?, path)
+    }
+
+    fn builder(&self, provider: Provider) -> ort::Result<SessionBuilder> {
+        // Without prepacking, weights in external files stay mapped and are never copied.
+        let mut builder = OrtSession::builder(&self.environment)?
+            .with_prepacking(false)?
+            .with_deterministic_compute(true)?
+            .with_log_level(ort::logging::LogLevel::Warning)?;
+        if let Some(threads) = self.threads {
+            builder = builder.with_intra_threads(threads)?;
+        }
+        if provider == Provider::DirectMl {
+            // DirectML works only without them (onnxruntime.ai, DirectML execution provider).
+            builder = builder.with_memory_pattern(false)?.with_parallel_execution(false)?;
+        }
+        if let Some(registration) = provider::registration(provider) {
+            builder = builder.with_execution_providers([registration])?;
+        }
+        Ok(builder)
+    }
+}
+
+fn threads(text: Option<&str>) -> Result<Option<usize>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse()
+        .ok()
+        .filter(|&threads| threads > 0)
+        .map(Some)
+        .ok_or_else(|| Error::usage(format!("expected PICKUP_THREADS to be a number above 0, got {text:?}.")))
+}
+
+fn log(level: ort::logging::LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
+    use ort::logging::LogLevel;
+    match level {
+        LogLevel::Fatal | LogLevel::Error => tracing::error!(target: "onnxruntime", "{place} {message}"),
+        LogLevel::Warning => tracing::warn!(target: "onnxruntime", "{place} {message}"),
+        _ => tracing::debug!(target: "onnxruntime", "{place} {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threads;
+
+    #[test]
+    fn threads_are_a_number_above_zero() {
+        assert_eq!(threads(None).unwrap(), None);
+        assert_eq!(threads(Some("")).unwrap(), None);
+        assert_eq!(threads(Some("3")).unwrap(), Some(3));
+        assert!(["0", "-1", "many"].iter().all(|text| threads(Some(text)).is_err()));
+    }
+}

@@ -1,0 +1,130 @@
+//! What the operating system says about this process's memory, and how it looks for libraries.
+
+/// Most memory this process has held so far, in bytes, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    platform::peak_memory()
+}
+
+/// Memory that this process could still take, in bytes, where the system tells: free memory of the
+/// machine, or of the control group that the process is in if that is less.
+pub fn available_memory() -> Option<u64> {
+    platform::available_memory()
+}
+
+/// Makes Windows look for libraries only beside the executable, in the system and in folders that
+/// were named, never in the current folder or on the PATH. Does nothing elsewhere.
+pub fn restrict_library_search() {
+    platform::restrict_library_search();
+}
+
+/// Makes Windows look for the libraries that `library` needs in its own folder (DirectML.dll lies
+/// beside onnxruntime.dll). Does nothing elsewhere: there ONNX Runtime's own run path says so.
+pub(crate) fn search_beside(library: &std::path::Path) {
+    platform::search_beside(library);
+}
+
+#[cfg(not(windows))]
+mod platform {
+    use std::path::Path;
+
+    pub fn peak_memory() -> Option<u64> {
+        kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+    }
+
+    pub fn available_memory() -> Option<u64> {
+        let machine = kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+        Some(group_memory(Path::new("/sys/fs/cgroup")).map_or(machine, |group| machine.min(group)))
+    }
+
+    /// What the control group (version 2) in `folder` leaves, if it has a limit. File cache counts
+    /// as free, as the kernel gives it back before the limit bites.
+    pub fn group_memory(folder: &Path) -> Option<u64> {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+        let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+        let cached = read("memory.stat").and_then(|text| {
+            text.lines().find_map(|line| line.strip_prefix("file ")?.trim().parse::<u64>().ok())
+        });
+        let used = number("memory.current")?.saturating_sub(cached.unwrap_or(0));
+        Some(number("memory.max")?.saturating_sub(used))
+    }
+
+    /// The bytes of a line `<name>   <number> kB`.
+    pub fn kibibytes(text: &str, name: &str) -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)
+    }
+
+    pub fn restrict_library_search() {}
+
+    pub fn search_beside(_library: &Path) {}
+}
+
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "calls the Windows API")]
+mod platform {
+    use std::os::windows::ffi::OsStrExt;
+    use std::path::Path;
+    use windows_sys::Win32::System::LibraryLoader::{
+        AddDllDirectory, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, SetDefaultDllDirectories,
+    };
+    use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
+    use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
+    use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+    pub fn peak_memory() -> Option<u64> {
+        let mut counters = PROCESS_MEMORY_COUNTERS::default();
+        let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
+        // SAFETY: the pseudo handle needs no closing, and `counters` is as long as `size` says.
+        let done = unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &mut counters, size) };
+        (done != 0).then_some(counters.PeakWorkingSetSize as u64)
+    }
+
+    pub fn available_memory() -> Option<u64> {
+        let mut status =
+            MEMORYSTATUSEX { dwLength: size_of::<MEMORYSTATUSEX>() as u32, ..Default::default() };
+        // SAFETY: `status` is as long as its first field says.
+        let done = unsafe { GlobalMemoryStatusEx(&mut status) };
+        (done != 0).then_some(status.ullAvailPhys)
+    }
+
+    pub fn restrict_library_search() {
+        // SAFETY: takes a flag and no pointer; a failure leaves the search as it was.
+        unsafe { SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_DEFAULT_DIRS) };
+    }
+
+    pub fn search_beside(library: &Path) {
+        let Some(folder) = library.parent() else { return };
+        let wide: Vec<u16> = folder.as_os_str().encode_wide().chain([0]).collect();
+        // SAFETY: `wide` is a string of 16-bit units ended by a zero, alive during the call.
+        unsafe { AddDllDirectory(wide.as_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_notices_what_is_taken() {
+        let before = peak_memory().unwrap();
+        let taken = vec![1u8; 64 << 20];
+        assert!(std::hint::black_box(&taken).iter().all(|&byte| byte == 1));
+        let after = peak_memory().unwrap();
+        assert!(after >= before && after > 64 << 20, "{before} {after}");
+        assert!(available_memory().unwrap() > 0);
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn a_group_limit_counts_what_is_used_but_not_its_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("memory.current", "700\n");
+        write("memory.stat", "anon 300\nfile 400\nfile_mapped 5\n");
+        write("memory.max", "max\n");
+        assert_eq!(platform::group_memory(folder.path()), None);
+        write("memory.max", "1000\n");
+        assert_eq!(platform::group_memory(folder.path()), Some(700));
+        assert_eq!(platform::kibibytes("A: 1 kB\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2 << 20));
+    }
+}
