@@ -1,7 +1,10 @@
 //! `cargo xtask …`: everything a newcomer, a developer and the continuous integration run.
 
+mod accept;
 mod bundle;
 mod checks;
+mod contact;
+mod demo;
 mod layers;
 mod python;
 mod reference;
@@ -25,6 +28,10 @@ enum Task {
     Setup,
     /// Build in release and lay out target/bundle/Pickup.ofx.bundle.
     Bundle,
+    /// Run the three jobs on real footage and leave frames, contact sheet and table in target/demo.
+    Demo,
+    /// Measure every figure of the acceptance list beside its bound.
+    Accept,
     /// Run the whole test suite; with --reference, make the golden values anew and compare.
     Test {
         /// Set up PyTorch and diffusers in target/reference-env and check the committed golden values.
@@ -41,6 +48,8 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
         Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
+        Task::Demo => demo::run(),
+        Task::Accept => accept::run(),
         Task::Test { reference: false } => suite::run(),
         Task::Test { reference: true } => reference::run(),
         Task::CheckLayers => layers::check(),
