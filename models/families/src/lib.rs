@@ -1,1 +1,15 @@
 //! How each model family eats a canvas.
+//!
+//! A family is one folder with the same files in each: `rules.rs` (what canvas it takes),
+//! `conditioning.rs` (canvas to conditioning) and `predict.rs` (the transformer's inputs and output).
+//! Everything else about a model comes from its package's manifest. Graphs are run through
+//! [`pickup_core::Graph`], so nothing here knows ONNX Runtime.
+
+mod catalogue;
+mod family;
+pub mod text;
+pub mod vae;
+pub mod wan_vace;
+
+pub use catalogue::{family, sampler};
+pub use family::{Conditioning, Family, ModelCanvas, TextEmbedding};

@@ -1,1 +1,34 @@
-//! Model packages: manifest schema, verification, catalogue, install.
+//! Model packages: one folder with a manifest that says everything about a model.
+//!
+//! A package is input from strangers. [`Package::open`] reads the manifest, checks every field,
+//! resolves every path inside the folder, refuses links and files that the manifest does not list,
+//! and compares sizes and SHA-256 before anything is loaded. Each error names the file and the field,
+//! and says what was expected and what was found. The format is described in `FORMAT.md` and, for
+//! machines, in `manifest.schema.json`.
+
+mod check;
+mod folder;
+mod install;
+mod manifest;
+mod package;
+mod path;
+mod read;
+mod search;
+mod stamp;
+
+pub use install::add;
+pub use manifest::{
+    Conditioning, ControlSpec, Dtype, FileRecord, Graphs, LatentSpec, Licence, Limits, Manifest, Preset,
+    Presets, RateSpec, SamplerKind, SamplerSpec, Source, TextSpec, TokenizerSpec,
+};
+pub use package::{GraphKind, Package};
+pub use path::check_path;
+pub use read::parse;
+pub use search::{Listed, default_search_dirs, find, install_dir, list};
+
+/// Name of the manifest in a package's folder.
+pub const MANIFEST: &str = "manifest.json";
+/// The package format that this version reads and writes.
+pub const FORMAT: u32 = 1;
+/// A JSON Schema (draft 2020-12) of [`Manifest`].
+pub const SCHEMA: &str = include_str!("../manifest.schema.json");

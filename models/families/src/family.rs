@@ -1,0 +1,75 @@
+//! The seam between the engine and a model family.
+
+use ndarray::{Array3, Array4, Array5, ArrayView5};
+use pickup_core::{Cancel, Graph, Result};
+
+/// A canvas at the model's size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCanvas {
+    /// Frames `(t, h, w, 3)` in −1..1; unknown pixels are 0.
+    pub frames: Array4<f32>,
+    /// Mask `(t, h, w)`: 1 where a pixel is to be made, 0 where it is known.
+    pub mask: Array3<f32>,
+    /// Reference pictures `(h, w, 3)` in −1..1, of the frames' size, in order of weight.
+    pub references: Vec<Array3<f32>>,
+}
+
+/// What a canvas becomes for the transformer; fixed through all steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditioning {
+    /// Control `(1, c, f, h, w)` on the latent grid, references first; for `wan_vace` `c` is
+    /// `2 · channels + spatial²`.
+    pub control: Array5<f32>,
+    /// How many latent frames at the start stand for references.
+    pub references: usize,
+}
+
+/// What a prompt becomes for the transformer: `(1, l, d)`, zero beyond the prompt's tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextEmbedding(pub Array3<f32>);
+
+/// How one model family is fed.
+pub trait Family: Send + Sync {
+    /// Shape `(1, c, f, h, w)` of the latent for `canvas`, references included.
+    fn latent_shape(&self, canvas: &ModelCanvas) -> [usize; 5];
+
+    /// Turns `canvas` into conditioning. `encode` is the VAE's encoder: frames `(1, 3, t, h, w)` in
+    /// −1..1 to latents `(1, c, f, h, w)`.
+    ///
+    /// # Errors
+    /// If the canvas breaks the model's rules, or `encode` fails.
+    fn condition(
+        &self,
+        canvas: &ModelCanvas,
+        encode: &mut dyn FnMut(ArrayView5<'_, f32>) -> Result<Array5<f32>>,
+    ) -> Result<Conditioning>;
+
+    /// Gives the transformer what stays the same over all steps. `text` is only checked: it goes
+    /// with every [`Family::predict`], so that guidance can alternate between two prompts.
+    ///
+    /// # Errors
+    /// If text or conditioning do not fit the model, or the graph lacks the input.
+    fn bind(
+        &self,
+        transformer: &mut dyn Graph,
+        text: &TextEmbedding,
+        conditioning: &Conditioning,
+    ) -> Result<()>;
+
+    /// The velocity of the flow at `latent` `(1, c, f, h, w)`, of the same shape. `timestep` is one of
+    /// the sampler's.
+    ///
+    /// # Errors
+    /// If the run fails or is cancelled, or the graph's answer has another shape.
+    fn predict(
+        &self,
+        transformer: &mut dyn Graph,
+        latent: &Array5<f32>,
+        timestep: f32,
+        text: &TextEmbedding,
+        cancel: &Cancel,
+    ) -> Result<Array5<f32>>;
+
+    /// Takes the references' latent frames off.
+    fn trim(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32>;
+}

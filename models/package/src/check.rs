@@ -1,0 +1,164 @@
+//! What the types of a manifest cannot say: ranges, and fields that have to agree.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
+
+use crate::{FileRecord, Limits, MANIFEST, Manifest, SamplerSpec, check_path};
+
+/// A field that is wrong.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// Its path, as `limits.max_frames`.
+    pub field: String,
+    /// What was expected and what was found.
+    pub what: String,
+}
+
+type Checked = Result<(), Wrong>;
+
+/// Looks at every field of `manifest`.
+pub(crate) fn check(manifest: &Manifest) -> Checked {
+    check_names(manifest)?;
+    check_files(&manifest.files)?;
+    check_listed(manifest)?;
+    check_shapes(manifest)?;
+    check_limits(&manifest.limits, manifest.latent.spatial)?;
+    check_sampler(&manifest.sampler)?;
+    check_presets(manifest)
+}
+
+fn wrong(field: impl Display, expected: impl Display, found: impl Display) -> Checked {
+    Err(Wrong { field: field.to_string(), what: format!("expected {expected}, found {found}") })
+}
+
+/// `value` lies in `low..=high`; a NaN never does.
+fn range<T: PartialOrd + Display>(field: &str, value: T, low: T, high: T) -> Checked {
+    if value >= low && value <= high {
+        return Ok(());
+    }
+    wrong(field, format_args!("{low} to {high}"), value)
+}
+
+fn text(field: &str, value: &str, longest: usize) -> Checked {
+    let count = value.chars().count();
+    if value.trim().is_empty() || count > longest || value.chars().any(char::is_control) {
+        return wrong(field, format_args!("1 to {longest} printable characters"), format_args!("{value:?}"));
+    }
+    Ok(())
+}
+
+fn check_names(manifest: &Manifest) -> Checked {
+    let name = &manifest.name;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    // The name becomes a folder, so it has to be a good segment too.
+    if !starts || name.len() > 64 || !name.chars().all(plain) || check_path(name).is_err() {
+        return wrong(
+            "name",
+            "1 to 64 of a–z 0–9 . _ -, starting with a letter or digit",
+            format_args!("{name:?}"),
+        );
+    }
+    text("title", &manifest.title, 200)?;
+    text("version", &manifest.version, 64)?;
+    text("family", &manifest.family, 64)?;
+    text("licence.spdx", &manifest.licence.spdx, 200)?;
+    text("source.origin", &manifest.source.origin, 2000)?;
+    text("source.revision", &manifest.source.revision, 200)?;
+    range("opset", manifest.opset, 17, 25)
+}
+
+fn check_files(files: &BTreeMap<String, FileRecord>) -> Checked {
+    let mut seen = HashSet::new();
+    for (path, record) in files {
+        let field = format!("files[{path:?}]");
+        check_path(path).map_err(|what| Wrong { field: field.clone(), what })?;
+        let folded = path.to_ascii_lowercase();
+        if folded == MANIFEST {
+            return wrong(field, "no record of the manifest itself", "one");
+        }
+        if !seen.insert(folded) {
+            return wrong(field, "names that differ in more than case", "two that do not");
+        }
+        let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if record.sha256.len() != 64 || !record.sha256.chars().all(digits) {
+            let found = format_args!("{:?}", record.sha256).to_string();
+            return wrong(format!("{field}.sha256"), "64 lower-case hex digits", found);
+        }
+    }
+    Ok(())
+}
+
+/// Every path that a field names is listed.
+fn check_listed(manifest: &Manifest) -> Checked {
+    let graphs = manifest.graphs.entries().map(|(name, path)| (format!("graphs.{name}"), path));
+    let others = [
+        ("tokenizer.file".to_owned(), manifest.tokenizer.file.as_str()),
+        ("licence.file".to_owned(), manifest.licence.file.as_str()),
+    ];
+    for (field, path) in graphs.into_iter().chain(others) {
+        check_path(path).map_err(|what| Wrong { field: field.clone(), what })?;
+        if !manifest.files.contains_key(path) {
+            return wrong(field, "a path listed in `files`", format_args!("{path:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_shapes(manifest: &Manifest) -> Checked {
+    range("tokenizer.max_tokens", manifest.tokenizer.max_tokens, 1, 4096)?;
+    range("text.width", manifest.text.width, 1, 65_536)?;
+    range("latent.channels", manifest.latent.channels, 1, 4096)?;
+    range("latent.spatial", manifest.latent.spatial, 1, 64)?;
+    range("latent.temporal", manifest.latent.temporal, 1, 64)?;
+    range("control.layers", manifest.control.layers, 1, 1024)?;
+    range("control.scale", manifest.control.scale, 0.0, 2.0)?;
+    range("control.max_references", manifest.control.max_references, 0, 64)?;
+    let distinct: HashSet<_> = manifest.conditioning.iter().collect();
+    if distinct.len() != manifest.conditioning.len() {
+        return wrong("conditioning", "each kind once", format_args!("{:?}", manifest.conditioning));
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &Limits, spatial: usize) -> Checked {
+    range("limits.size_multiple", limits.size_multiple, 1, 1024)?;
+    if !(limits.size_multiple as usize).is_multiple_of(spatial) {
+        return wrong(
+            "limits.size_multiple",
+            format_args!("a multiple of `latent.spatial` ({spatial})"),
+            limits.size_multiple,
+        );
+    }
+    range("limits.frame_multiple", limits.frame_multiple, 1, 256)?;
+    range("limits.frame_offset", limits.frame_offset, 0, 256)?;
+    range("limits.max_frames", limits.max_frames, 1, 100_000)?;
+    range("limits.min_frames", limits.min_frames, 1, limits.max_frames)?;
+    for (field, frames) in
+        [("limits.min_frames", limits.min_frames), ("limits.max_frames", limits.max_frames)]
+    {
+        if !limits.allows_length(frames) {
+            let rule = format!("{} n + {}", limits.frame_multiple, limits.frame_offset);
+            return wrong(field, format_args!("{rule} frames"), frames);
+        }
+    }
+    range("limits.max_side", limits.max_side, limits.size_multiple, 16_384)?;
+    range("limits.min_side", limits.min_side, 1, limits.max_side)?;
+    let smallest = limits.size_multiple.pow(2);
+    range("limits.max_pixels", limits.max_pixels, smallest, 1 << 28)?;
+    range("limits.native_pixels", limits.native_pixels, smallest, limits.max_pixels)
+}
+
+fn check_sampler(sampler: &SamplerSpec) -> Checked {
+    range("sampler.order", sampler.order, 1, 3)?;
+    range("sampler.shift", sampler.shift, 1e-3, 100.0)?;
+    range("sampler.train_timesteps", sampler.train_timesteps, 1, 100_000)
+}
+
+fn check_presets(manifest: &Manifest) -> Checked {
+    for (name, preset) in [("draft", &manifest.presets.draft), ("final", &manifest.presets.full)] {
+        range(&format!("presets.{name}.steps"), preset.steps, 1, 200)?;
+        range(&format!("presets.{name}.guidance"), preset.guidance, 1.0, 30.0)?;
+    }
+    Ok(())
+}
