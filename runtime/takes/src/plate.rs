@@ -4,7 +4,7 @@ use half::f16;
 use ndarray::{ArrayView3, s};
 use pickup_core::{Encoding, Error, Frame, PlateId, Result};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::aside::Aside;
 use crate::fault::{damaged, storage, while_};
@@ -146,7 +146,7 @@ pub(crate) fn open(root: &Path, id: &PlateId) -> Result<Plate> {
     Ok(plate)
 }
 
-fn missing(path: &PathBuf, id: &PlateId) -> Error {
+fn missing(path: &Path, id: &PlateId) -> Error {
     let error = std::io::Error::from(std::io::ErrorKind::NotFound);
     storage("opening the plate", path, &error)
         .within(format!("known frame {} is not in the store", id.short()))
