@@ -1,5 +1,7 @@
 //! The store from outside: what is put in comes out, what is damaged is told, what is dropped is gone.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 mod common;
 
 use common::{files_in, image, record_for, request, store_with, take};
