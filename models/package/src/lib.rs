@@ -15,6 +15,8 @@ mod path;
 mod read;
 mod search;
 mod stamp;
+#[cfg(test)]
+mod testing;
 
 pub use install::add;
 pub use manifest::{

@@ -1,1 +1,213 @@
 use super::*;
+use crate::testing;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn parsed(value: &Value) -> Result<Manifest> {
+    parse("m.json", value.to_string().as_bytes())
+}
+
+/// The example with the value at a JSON pointer replaced, or taken out.
+fn with(pointer: &str, value: Option<Value>) -> Value {
+    let mut manifest = testing::manifest();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let parent = manifest.pointer_mut(parent).unwrap();
+    match value {
+        Some(value) => parent[key] = value,
+        None => drop(parent.as_object_mut().unwrap().remove(key).unwrap()),
+    }
+    manifest
+}
+
+/// JSON pointers of all fields, those of objects and of what they hold.
+fn fields(value: &Value, prefix: &str, out: &mut Vec<String>) {
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        let pointer = format!("{prefix}/{key}");
+        if pointer != "/files" {
+            fields(inner, &pointer, out);
+        }
+        out.push(pointer);
+    }
+}
+
+fn field_name(pointer: &str) -> String {
+    pointer[1..].replace('/', ".")
+}
+
+#[test]
+fn the_example_is_good() {
+    let manifest = parsed(&testing::manifest()).unwrap();
+    assert_eq!(serde_json::to_value(&manifest).unwrap(), testing::manifest(), "nothing is lost on the way");
+    assert_eq!(manifest.limits.length_for(6), 9);
+    assert_eq!(manifest.limits.length_for(1), 5);
+    assert_eq!(manifest.limits.length_for(81), 81);
+    assert!(manifest.limits.allows_length(13) && !manifest.limits.allows_length(12));
+}
+
+#[test]
+fn a_field_of_the_wrong_type_is_named() {
+    let mut all = vec![];
+    fields(&testing::manifest(), "", &mut all);
+    assert!(all.len() > 50);
+    for pointer in all {
+        let wrong =
+            if testing::manifest().pointer(&pointer).unwrap().is_string() { json!(7) } else { json!("x") };
+        let error = parsed(&with(&pointer, Some(wrong))).unwrap_err();
+        let name = field_name(&pointer);
+        assert!(error.message.starts_with("m.json: ") && error.message.contains(&name), "{name}: {error}");
+        assert_eq!(error.kind, pickup_core::ErrorKind::Model);
+    }
+}
+
+#[test]
+fn a_missing_or_unknown_field_is_named() {
+    let mut all = vec![];
+    fields(&testing::manifest(), "", &mut all);
+    for pointer in all.iter().filter(|pointer| *pointer != "/sampler/order") {
+        let error = parsed(&with(pointer, None)).unwrap_err();
+        let key = pointer.rsplit('/').next().unwrap();
+        assert!(error.message.contains(key), "{pointer}: {error}");
+    }
+    for pointer in
+        ["/extra", "/limits/extra", "/presets/final/extra", "/graphs/extra", "/files/LICENSE/extra"]
+    {
+        let error = parsed(&with(pointer, Some(json!(1)))).unwrap_err();
+        assert!(error.message.contains("extra"), "{error}");
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_named_with_what_was_found() {
+    let long = "x".repeat(300);
+    for (pointer, value) in [
+        ("/name", json!("")),
+        ("/name", json!("Upper")),
+        ("/name", json!("../up")),
+        ("/name", json!("nul")),
+        ("/title", json!(" ")),
+        ("/title", json!(long)),
+        ("/version", json!("1\n2")),
+        ("/family", json!("")),
+        ("/licence/spdx", json!("")),
+        ("/licence/file", json!("NOTICE")),
+        ("/source/origin", json!("")),
+        ("/source/revision", json!("")),
+        ("/dtype", json!("bf16")),
+        ("/opset", json!(16)),
+        ("/graphs/transformer", json!("/etc/passwd")),
+        ("/graphs/vae_dec_next", json!("other.onnx")),
+        ("/tokenizer/file", json!("../tokenizer.json")),
+        ("/tokenizer/max_tokens", json!(0)),
+        ("/text/width", json!(0)),
+        ("/latent/channels", json!(0)),
+        ("/latent/spatial", json!(0)),
+        ("/latent/temporal", json!(65)),
+        ("/control/layers", json!(0)),
+        ("/control/scale", json!(-0.5)),
+        ("/control/max_references", json!(65)),
+        ("/limits/size_multiple", json!(12)),
+        ("/limits/frame_multiple", json!(0)),
+        ("/limits/frame_offset", json!(1000)),
+        ("/limits/min_frames", json!(4)),
+        ("/limits/min_frames", json!(85)),
+        ("/limits/max_frames", json!(80)),
+        ("/limits/max_pixels", json!(8)),
+        ("/limits/native_pixels", json!(500_000)),
+        ("/limits/min_side", json!(2000)),
+        ("/limits/max_side", json!(20_000)),
+        ("/frame_rate/native", json!([16, 0])),
+        ("/conditioning", json!(["first", "first"])),
+        ("/conditioning", json!(["audio"])),
+        ("/sampler/kind", json!("ddim")),
+        ("/sampler/order", json!(4)),
+        ("/sampler/shift", json!(0.0)),
+        ("/sampler/train_timesteps", json!(0)),
+        ("/presets/draft/steps", json!(0)),
+        ("/presets/final/guidance", json!(0.5)),
+        ("/files/LICENSE/sha256", json!("AB")),
+        ("/files/LICENSE/bytes", json!(-1)),
+    ] {
+        let error = parsed(&with(pointer, Some(value.clone()))).expect_err(pointer);
+        let key = pointer.rsplit('/').next().unwrap();
+        assert!(error.message.contains(key), "{pointer} = {value}: {error}");
+        assert!(error.message.contains("expected"), "{error}");
+    }
+}
+
+#[test]
+fn paths_of_files_are_checked() {
+    for path in ["../up", "/abs", "C:\\x", "a/../../b", "manifest.json", "MANIFEST.JSON", "nul", "a\\b"] {
+        let mut manifest = testing::manifest();
+        manifest["files"][path] = manifest["files"]["LICENSE"].clone();
+        let error = parsed(&manifest).unwrap_err();
+        assert!(error.message.contains("field `files["), "{path}: {error}");
+    }
+    let mut manifest = testing::manifest();
+    manifest["files"]["license"] = manifest["files"]["LICENSE"].clone();
+    assert!(parsed(&manifest).unwrap_err().message.contains("case"));
+}
+
+#[test]
+fn a_newer_format_is_told_apart() {
+    let mut manifest = with("/format", Some(json!(2)));
+    manifest["something_new"] = json!(true);
+    let error = parsed(&manifest).unwrap_err();
+    assert!(error.message.contains("field `format`: expected 1, found 2"), "{error}");
+    assert!(error.hint.contains("newer"), "{}", error.hint);
+    assert!(!parsed(&with("/format", Some(json!(0)))).unwrap_err().hint.contains("newer"));
+    for text in ["", "[]", "{", "null", "{\"format\":1}x"] {
+        assert!(parse("m.json", text.as_bytes()).is_err(), "{text:?}");
+    }
+    let twice = testing::manifest().to_string().replacen('{', "{\"opset\":20,", 1);
+    assert!(parse("m.json", twice.as_bytes()).is_err(), "a field given twice");
+}
+
+/// The types and the schema say the same. `PICKUP_WRITE_SCHEMA=1` writes it anew.
+#[test]
+fn the_schema_is_in_step() {
+    let schema = serde_json::to_string_pretty(&schemars::schema_for!(Manifest)).unwrap() + "\n";
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.schema.json");
+    if std::env::var_os("PICKUP_WRITE_SCHEMA").is_some() {
+        std::fs::write(file, &schema).unwrap();
+    }
+    let committed = std::fs::read_to_string(file).unwrap().replace("\r\n", "\n");
+    assert!(committed == schema, "manifest.schema.json is behind; run with PICKUP_WRITE_SCHEMA=1");
+}
+
+#[test]
+fn every_field_is_described() {
+    let schema: Value = serde_json::from_str(crate::SCHEMA).unwrap();
+    let described = |properties: &Value| {
+        for (name, field) in properties.as_object().unwrap() {
+            assert!(field["description"].as_str().is_some_and(|text| text.len() > 4), "{name}");
+        }
+        properties.as_object().unwrap().len()
+    };
+    let mut count = described(&schema["properties"]);
+    for definition in schema["$defs"].as_object().unwrap().values() {
+        count += definition.get("properties").map_or(0, described);
+    }
+    let mut all = vec![];
+    fields(&testing::manifest(), "", &mut all);
+    // Both presets are of one type, and a file's record is not among the fields.
+    assert_eq!(count, all.len() - 2 + 2);
+}
+
+proptest! {
+    /// Whatever the bytes are, there is an answer and never a panic.
+    #[test]
+    fn any_text_gets_an_answer(text in "\\PC{0,200}") {
+        prop_assert!(parse("m.json", text.as_bytes()).is_err());
+    }
+
+    /// A good manifest with a few bytes changed is refused by name, or still good.
+    #[test]
+    fn changed_bytes_get_an_answer(at in 0_usize..2000, byte: u8) {
+        let mut text = testing::manifest().to_string().into_bytes();
+        let at = at % text.len();
+        text[at] = byte;
+        if let Err(error) = parse("m.json", &text) {
+            prop_assert!(error.message.starts_with("m.json: "));
+        }
+    }
+}
