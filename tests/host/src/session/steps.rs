@@ -1,0 +1,235 @@
+//! The steps of a plan.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use openfx::sys::generic::core::{OfxStatus, kOfxChangeUserEdited};
+use openfx::sys::image_effect_v1::image_effect::kOfxImageEffectRenderFullySafe;
+
+use super::instance::{self, Kept, Sources};
+use super::render::{self, Job};
+use super::{Stopped, take_journal};
+use crate::host::Host;
+use crate::plan::{CancelAfter, Outcome, Plan, PressStep, RenderStep, SetStep, Step};
+use crate::report::{Report, StepReport};
+use crate::world::c_text;
+use crate::world::handles::Handle;
+use crate::world::journal::Journal;
+use crate::world::parameter::ParamKind;
+use crate::{Event, names};
+
+/// The most threads that a plan may ask for.
+const MOST_THREADS: usize = 64;
+/// The longest that a step may wait, in seconds.
+const LONGEST_WAIT: f64 = 600.0;
+
+struct Stage<'a> {
+    plan: &'a Plan,
+    host: &'a Host,
+    descriptor: Handle,
+    sources: Sources,
+    effect: Option<Handle>,
+    threads: usize,
+    fully_safe: bool,
+}
+
+/// Makes the instance, takes the steps, and takes the instance away.
+pub fn run(plan: &Plan, host: &Host, descriptor: Handle, report: &mut Report) -> Result<(), Stopped> {
+    let sources = instance::sources(plan)?;
+    let fully_safe = report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
+    let mut stage = Stage { plan, host, descriptor, sources, effect: None, threads: 1, fully_safe };
+    let outcome = stage.open(&plan.parameters).and_then(|()| stage.all(report));
+    report.messages.extend(std::mem::take(&mut host.world.lock().journal).messages);
+    let closed = stage.close();
+    host.world.lock().remove_effect(descriptor);
+    outcome.and(closed)
+}
+
+impl Stage<'_> {
+    fn open(&mut self, kept: &Kept) -> Result<(), Stopped> {
+        let effect = instance::create(self.plan, self.host, self.descriptor, &self.sources, kept)?;
+        self.effect = Some(effect);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Stopped> {
+        self.effect.take().map_or(Ok(()), |effect| instance::destroy(self.host, effect))
+    }
+
+    fn effect(&self) -> Result<Handle, Stopped> {
+        self.effect.ok_or_else(|| Stopped("there is no instance".to_owned()))
+    }
+
+    fn all(&mut self, report: &mut Report) -> Result<(), Stopped> {
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            let earlier =
+                std::mem::replace(&mut self.host.world.lock().journal, Journal::new(cancel_of(step)));
+            report.messages.extend(earlier.messages);
+            let mut entry = StepReport { step: in_words(step), ..StepReport::default() };
+            self.host.tell(&Event::Step { index, of: self.plan.steps.len(), step: &entry.step });
+            let began = Instant::now();
+            let outcome = self.step(step, &mut entry);
+            entry.seconds = began.elapsed().as_secs_f64();
+            if entry.outcome.is_none() {
+                take_journal(self.host, &mut entry);
+            }
+            let judged = outcome.and_then(|()| judge(step, &entry));
+            report.steps.push(entry);
+            judged?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step, entry: &mut StepReport) -> Result<(), Stopped> {
+        match step {
+            Step::Press(press) => self.press(press, entry),
+            Step::Set(set) => self.set(set, entry),
+            Step::Render(render) => self.render(render, entry),
+            Step::Get(get) => self.get(&get.get, entry),
+            Step::Save(save) => self.save(&save.save),
+            Step::Load(load) => self.load(&load.load),
+            Step::Recreate(recreate) if recreate.recreate => self.recreate(),
+            Step::Recreate(_) => Ok(()),
+            Step::Threads(threads) if (1..=MOST_THREADS).contains(&threads.threads) => {
+                self.threads = threads.threads;
+                Ok(())
+            }
+            Step::Wait(wait) => {
+                std::thread::sleep(Duration::from_secs_f64(wait.wait.clamp(0.0, LONGEST_WAIT)));
+                Ok(())
+            }
+            Step::Threads(threads) => {
+                Err(Stopped(format!("{} threads are outside 1..={MOST_THREADS}", threads.threads)))
+            }
+        }
+    }
+
+    fn press(&self, press: &PressStep, entry: &mut StepReport) -> Result<(), Stopped> {
+        let effect = self.effect()?;
+        let name = c_text(&press.press);
+        let kind = {
+            let world = self.host.world.lock();
+            world.parameter_named(effect, &name).and_then(|handle| world.params.get(&handle)).map(|p| p.kind)
+        };
+        if kind != Some(ParamKind::PushButton) {
+            return Err(Stopped(format!("{} is no push button of the plugin", press.press)));
+        }
+        self.change(effect, &[name], press.time, entry);
+        Ok(())
+    }
+
+    fn set(&self, set: &SetStep, entry: &mut StepReport) -> Result<(), Stopped> {
+        let effect = self.effect()?;
+        instance::apply(self.host, effect, &set.set)?;
+        let names: Vec<CString> = set.set.keys().map(|name| c_text(name)).collect();
+        self.change(effect, &names, set.time, entry);
+        Ok(())
+    }
+
+    fn change(&self, effect: Handle, names: &[CString], time: f64, entry: &mut StepReport) {
+        let status = self.host.changed(effect, names, kOfxChangeUserEdited, time);
+        take_journal(self.host, entry);
+        entry.status = names::status(status);
+        entry.outcome = Some(outcome_of(status, entry.cancel_latency_ms.is_some()));
+    }
+
+    fn render(&self, step: &RenderStep, entry: &mut StepReport) -> Result<(), Stopped> {
+        let threads = self.render_threads();
+        let job = Job { host: self.host, effect: self.effect()?, plan: &step.render, threads };
+        let frames = job.run()?;
+        take_journal(self.host, entry);
+        let (status, outcome) = render::summary(&frames, entry.cancel_latency_ms.is_some());
+        entry.status = status;
+        entry.outcome = Some(outcome);
+        entry.frames = frames;
+        entry.threads = Some(threads);
+        Ok(())
+    }
+
+    /// More than one thread only where the plugin says that one instance renders on several.
+    fn render_threads(&self) -> usize {
+        if self.fully_safe { self.threads } else { 1 }
+    }
+
+    fn get(&self, names: &[String], entry: &mut StepReport) -> Result<(), Stopped> {
+        let effect = self.effect()?;
+        for name in names {
+            let value = instance::show(self.host, effect, name)
+                .ok_or_else(|| Stopped(format!("the plugin has no parameter {name}")))?;
+            entry.values.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Stopped> {
+        let kept = instance::keep(self.host, self.effect()?)?;
+        let told = |error: &dyn std::fmt::Display| Stopped(format!("{}: {error}", path.display()));
+        let text = serde_json::to_string_pretty(&kept).map_err(|error| told(&error))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| told(&error))?;
+        }
+        std::fs::write(path, text).map_err(|error| told(&error))
+    }
+
+    fn load(&mut self, path: &Path) -> Result<(), Stopped> {
+        let told = |error: &dyn std::fmt::Display| Stopped(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+        let kept: Kept = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        self.close()?;
+        self.open(&kept)
+    }
+
+    fn recreate(&mut self) -> Result<(), Stopped> {
+        let kept = instance::keep(self.host, self.effect()?)?;
+        self.close()?;
+        self.open(&kept)
+    }
+}
+
+fn cancel_of(step: &Step) -> Option<CancelAfter> {
+    match step {
+        Step::Press(press) => press.cancel_after,
+        Step::Render(render) => render.render.cancel_after,
+        _ => None,
+    }
+}
+
+fn in_words(step: &Step) -> String {
+    serde_json::to_string(step).unwrap_or_default()
+}
+
+const fn outcome_of(status: OfxStatus, cancelled: bool) -> Outcome {
+    match (names::is_success(status), cancelled) {
+        (_, true) => Outcome::Cancelled,
+        (true, false) => Outcome::Ok,
+        (false, false) => Outcome::Failed,
+    }
+}
+
+/// Compares what came with what the plan expects; without an expectation, with anything but failure.
+fn judge(step: &Step, entry: &StepReport) -> Result<(), Stopped> {
+    let expected = match step {
+        Step::Press(press) => press.expect,
+        Step::Set(set) => set.expect,
+        Step::Render(render) => render.render.expect,
+        _ => return Ok(()),
+    };
+    let fits = match expected {
+        Some(Outcome::Failed) => failed_as_expected(entry),
+        Some(expected) => entry.outcome == Some(expected),
+        None => entry.outcome != Some(Outcome::Failed),
+    };
+    if fits {
+        return Ok(());
+    }
+    let got = entry.outcome.map_or_else(|| "nothing".to_owned(), |outcome| format!("{outcome:?}"));
+    let told = entry.messages.iter().map(|m| m.text.as_str()).collect::<Vec<_>>().join("; ");
+    Err(Stopped(format!("{}: expected {expected:?}, got {got} ({}) {told}", entry.step, entry.status)))
+}
+
+/// A failure has a bad status; in a render, on every frame.
+fn failed_as_expected(entry: &StepReport) -> bool {
+    let every = entry.frames.iter().all(|frame| !["", "OK", "ReplyDefault"].contains(&frame.status.as_str()));
+    entry.outcome == Some(Outcome::Failed) && every
+}

@@ -1,0 +1,195 @@
+//! Which action is running on which thread, so that suite calls can be judged by it.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::image_effect::*;
+use parking_lot::Mutex;
+
+use super::handles::Handle;
+use super::image::PixelBuffer;
+
+/// Actions and entry points that this host calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `OfxSetHost`, `OfxGetPlugin` and `setHost`.
+    Enter,
+    /// `OfxActionLoad`
+    Load,
+    /// `OfxActionUnload`
+    Unload,
+    /// `OfxActionDescribe`
+    Describe,
+    /// `OfxImageEffectActionDescribeInContext`
+    DescribeInContext,
+    /// `OfxActionCreateInstance`
+    CreateInstance,
+    /// `OfxActionDestroyInstance`
+    DestroyInstance,
+    /// `OfxActionSyncPrivateData`
+    SyncPrivateData,
+    /// `OfxActionBeginInstanceChanged`
+    BeginInstanceChanged,
+    /// `OfxActionInstanceChanged`
+    InstanceChanged,
+    /// `OfxActionEndInstanceChanged`
+    EndInstanceChanged,
+    /// `OfxImageEffectActionGetClipPreferences`
+    GetClipPreferences,
+    /// `OfxImageEffectActionGetRegionOfDefinition`
+    GetRegionOfDefinition,
+    /// `OfxImageEffectActionGetRegionsOfInterest`
+    GetRegionsOfInterest,
+    /// `OfxImageEffectActionGetTimeDomain`
+    GetTimeDomain,
+    /// `OfxImageEffectActionGetFramesNeeded`
+    GetFramesNeeded,
+    /// `OfxImageEffectActionIsIdentity`
+    IsIdentity,
+    /// `OfxImageEffectActionBeginSequenceRender`
+    BeginSequenceRender,
+    /// `OfxImageEffectActionRender`
+    Render,
+    /// `OfxImageEffectActionEndSequenceRender`
+    EndSequenceRender,
+}
+
+impl Action {
+    /// Its name in the standard.
+    #[must_use]
+    pub const fn name(self) -> &'static CStr {
+        match self {
+            Self::Enter => c"entry points",
+            Self::Load => kOfxActionLoad,
+            Self::Unload => kOfxActionUnload,
+            Self::Describe => kOfxActionDescribe,
+            Self::DescribeInContext => kOfxImageEffectActionDescribeInContext,
+            Self::CreateInstance => kOfxActionCreateInstance,
+            Self::DestroyInstance => kOfxActionDestroyInstance,
+            Self::SyncPrivateData => kOfxActionSyncPrivateData,
+            Self::BeginInstanceChanged => kOfxActionBeginInstanceChanged,
+            Self::InstanceChanged => kOfxActionInstanceChanged,
+            Self::EndInstanceChanged => kOfxActionEndInstanceChanged,
+            Self::GetClipPreferences => kOfxImageEffectActionGetClipPreferences,
+            Self::GetRegionOfDefinition => kOfxImageEffectActionGetRegionOfDefinition,
+            Self::GetRegionsOfInterest => kOfxImageEffectActionGetRegionsOfInterest,
+            Self::GetTimeDomain => kOfxImageEffectActionGetTimeDomain,
+            Self::GetFramesNeeded => kOfxImageEffectActionGetFramesNeeded,
+            Self::IsIdentity => kOfxImageEffectActionIsIdentity,
+            Self::BeginSequenceRender => kOfxImageEffectActionBeginSequenceRender,
+            Self::Render => kOfxImageEffectActionRender,
+            Self::EndSequenceRender => kOfxImageEffectActionEndSequenceRender,
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        self.name().to_str().unwrap_or_default()
+    }
+
+    /// Whether the standard lets the plugin set parameters in it.
+    #[must_use]
+    pub const fn may_set_parameters(self) -> bool {
+        matches!(
+            self,
+            Self::CreateInstance
+                | Self::SyncPrivateData
+                | Self::BeginInstanceChanged
+                | Self::InstanceChanged
+                | Self::EndInstanceChanged
+        )
+    }
+
+    /// Whether a change of a parameter in it is announced to the plugin.
+    #[must_use]
+    pub const fn announces_changes(self) -> bool {
+        matches!(self, Self::BeginInstanceChanged | Self::InstanceChanged | Self::EndInstanceChanged)
+    }
+}
+
+/// What a render works on.
+#[derive(Debug)]
+pub struct Target {
+    /// The output image.
+    pub buffer: Arc<PixelBuffer>,
+    /// Source frames that the plugin said it needs, by clip: ranges of times.
+    pub needed: Vec<(String, Vec<[f64; 2]>)>,
+}
+
+/// One running call of the plugin.
+#[derive(Debug)]
+pub struct Call {
+    /// Counts up; names the call.
+    pub serial: u64,
+    /// What was called.
+    pub action: Action,
+    /// The effect it was called on.
+    pub effect: Option<Handle>,
+    /// Timeline time, in frames.
+    pub time: f64,
+    /// Render scale.
+    pub scale: [f64; 2],
+    /// The output, in a render.
+    pub target: Option<Target>,
+    /// Nanoseconds that the host spent on images for it.
+    pub fetch_nanos: AtomicU64,
+    /// Source frames fetched, as clip and time.
+    pub fetched: Mutex<Vec<(String, f64)>>,
+}
+
+impl Call {
+    /// A call of an action on an effect.
+    #[must_use]
+    pub fn new(action: Action, effect: Option<Handle>, time: f64, scale: [f64; 2]) -> Self {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        Self {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            action,
+            effect,
+            time,
+            scale,
+            target: None,
+            fetch_nanos: AtomicU64::new(0),
+            fetched: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<Arc<Call>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The innermost call on this thread.
+#[must_use]
+pub fn on_this_thread() -> Option<Arc<Call>> {
+    STACK.with_borrow(|stack| stack.last().cloned())
+}
+
+/// How many calls lie on this thread.
+#[must_use]
+pub fn depth() -> usize {
+    STACK.with_borrow(Vec::len)
+}
+
+/// Keeps a call on this thread's stack until dropped.
+#[derive(Debug)]
+pub struct Entered(());
+
+impl Entered {
+    /// Puts the call on the stack.
+    #[must_use]
+    pub fn new(call: Arc<Call>) -> Self {
+        STACK.with_borrow_mut(|stack| stack.push(call));
+        Self(())
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        STACK.with_borrow_mut(Vec::pop);
+    }
+}
