@@ -126,6 +126,13 @@ macro_rules! described {
                 self.held.set.get_all(&keys::RENDER_SCALE).ok().map(|[x, y]| (x, y))
             }
 
+            /// The pixels of the whole frame, of which the image may be a part; `None` where the host does not say.
+            #[must_use]
+            pub fn region_of_definition(&self) -> Option<RectI> {
+                let region = RectI::from_array(self.held.set.get_all(&keys::IMAGE_REGION).ok()?);
+                (!region.is_empty()).then_some(region)
+            }
+
             /// The host's name for this very image: another name means other pixels.
             #[must_use]
             pub fn identity(&self) -> Option<String> {

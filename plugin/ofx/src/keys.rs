@@ -113,6 +113,8 @@ keys! {
     IMAGE_DATA: Pointer, 1 = image_effect::kOfxImagePropData;
     /// An image's pixels, `x1 y1 x2 y2`.
     IMAGE_BOUNDS: Int, 4 = image_effect::kOfxImagePropBounds;
+    /// The whole frame of which an image may be a part, `x1 y1 x2 y2`.
+    IMAGE_REGION: Int, 4 = image_effect::kOfxImagePropRegionOfDefinition;
     /// Bytes from one row to the one above; may be negative.
     IMAGE_ROW_BYTES: Int, 1 = image_effect::kOfxImagePropRowBytes;
     /// An image's identity.

@@ -2,7 +2,7 @@
 //!
 //! All functions work on one row. To host: byte `round(clamp(x, 0, 1) · 255)`, short
 //! `round(clamp(x, 0, 1) · 65535)`, halves up, NaN as 0; half and float exact. From host: byte `v / 255`,
-//! short `v / 65535`, half exact, float rounded to the nearest half and held inside its finite range.
+//! short `v / 65535`, half exact, float rounded to the nearest half and held inside its finite range (NaN stays).
 
 use crate::format::{Components, Depth};
 use half::f16;
@@ -111,7 +111,7 @@ fn read_floats(depth: Depth, bytes: &[u8], floats: &mut [f32]) {
         *float = match *sample {
             [byte] => f32::from(byte) / 255.0,
             [a, b] => f32::from(u16::from_ne_bytes([a, b])) / 65535.0,
-            [a, b, c, d] => finite(f32::from_ne_bytes([a, b, c, d])),
+            [a, b, c, d] => limited(f32::from_ne_bytes([a, b, c, d])),
             _ => 0.0,
         };
     }
@@ -136,10 +136,9 @@ fn to_short(x: f32) -> u16 {
     (f64::from(x).clamp(0.0, 1.0) * 65535.0 + 0.5) as u16
 }
 
-/// Held inside the finite range of half; NaN becomes 0, since one such pixel would spread over a whole frame.
-fn finite(x: f32) -> f32 {
-    let limit = f16::MAX.to_f32();
-    if x.is_nan() { 0.0 } else { x.clamp(-limit, limit) }
+/// Held inside the finite range of half. NaN stays: whoever takes the pixels must be able to refuse it.
+fn limited(x: f32) -> f32 {
+    x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())
 }
 
 #[cfg(test)]
@@ -206,12 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn floats_that_are_no_pictures_stay_finite() {
+    fn floats_beyond_half_are_limited_and_nan_is_kept() {
         let row: Vec<u8> =
             [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2.5].iter().flat_map(|x| x.to_ne_bytes()).collect();
         let mut pixels = [f16::ZERO; 4];
         read_row(Depth::Float, Components::Rgba, &row, &mut pixels);
-        assert_eq!(pixels, [f16::ZERO, f16::MAX, f16::MIN, f16::from_f32(2.5)]);
+        assert!(pixels[0].is_nan());
+        assert_eq!(pixels[1..], [f16::MAX, f16::MIN, f16::from_f32(2.5)]);
     }
 
     proptest! {

@@ -1,1 +1,40 @@
-//! The Pickup OpenFX plugin: describe, parameters, clips, render, hosts.
+//! The Pickup OpenFX plugins: "Pickup" fills gaps and extends shots, "Pickup Generate" makes a shot from text.
+//!
+//! ```text
+//! plugin ─┬─ describe ── params (the table), role, hosts (quirks by name)
+//!         ├─ generate ─┐ the button
+//!         ├─ render ───┴─▶ make ─▶ span (what), clips / history (from what), request ─▶ worker ─▶ take
+//!         │    └─ choice (in which order) ─▶ picture (a take's frame), source rows, slate
+//!         └─ answers (identity, regions, frames, time)
+//! instance: the take that is shown, the job that runs, what is still to be saved (state, status)
+//! ```
+//!
+//! Loading and describing start nothing and open nothing. Frames are made by a worker process; this library never
+//! links ONNX Runtime. A render serves the take, else the source bit for bit, else a slate; it makes a take only if
+//! the user asked for that, in a final render at full size.
+
+mod answers;
+mod choice;
+mod clips;
+mod describe;
+mod fault;
+mod generate;
+mod history;
+mod hosts;
+mod instance;
+mod look;
+mod make;
+mod params;
+mod picture;
+mod plugin;
+mod references;
+mod render;
+mod request;
+mod role;
+mod slate;
+mod span;
+mod state;
+mod status;
+mod worker;
+
+pickup_ofx::export_plugins!(plugin::Fill, plugin::Generate);

@@ -1,0 +1,302 @@
+//! A render: the take's frame, else the source, else (where allowed) a new take, else a slate.
+
+use pickup_core::{Error, ErrorKind, Event, Result};
+use pickup_ofx::{
+    Effect, Gravity, Image, OutputImage, Params, RectI, Render, Reply, Result as HostResult, clip_names,
+};
+use pickup_takes::Take;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::choice::{Choice, Situation};
+use crate::clips;
+use crate::fault::{from_host, to_host};
+use crate::hosts::Quirks;
+use crate::instance::{Instance, Shows};
+use crate::look;
+use crate::make::{Watch, make, project_size};
+use crate::params::{self, OnRender, Values};
+use crate::picture::Picture;
+use crate::role::Role;
+use crate::slate::{Slate, Words};
+use crate::span::Look;
+use crate::status;
+
+/// Renders one frame.
+///
+/// # Errors
+/// The host's answers, and whatever stood in the way of a take that was to be made.
+pub fn render(instance: &Instance, effect: Effect<'_>, render: &Render) -> HostResult<Reply> {
+    let mut output = effect.clip(clip_names::OUTPUT)?.output_image(render.time)?;
+    let window = render.window.unwrap_or(output.bounds()).intersection(&output.bounds());
+    let params = effect.params()?;
+    let frame = frame_of(render.time);
+    let shows = instance.shows(params)?;
+    if let Some((take, index)) = covered(&shows, frame) {
+        put_take(&take, index, &mut output, window)?;
+        return Ok(Reply::Done);
+    }
+    let source = source_image(effect, render.time)?;
+    let situation = situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
+    match situation.choose() {
+        Choice::Source => put_source(instance, params, frame, source.as_ref(), &mut output, window)?,
+        Choice::Slate => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
+        Choice::Generate => match generate(instance, effect, frame) {
+            Ok((take, index)) => put_take(&take, index, &mut output, window)?,
+            Err(error) => return Err(give_up(instance, effect, &error)),
+        },
+    }
+    Ok(Reply::Done)
+}
+
+/// The frame number of a time: fields and rounding give times next to whole numbers.
+#[must_use]
+pub fn frame_of(time: f64) -> i64 {
+    time.round() as i64
+}
+
+/// The take and its frame, if it covers a frame number.
+fn covered(shows: &Shows, frame: i64) -> Option<(Arc<Take>, usize)> {
+    let Shows::Take(take, span) = shows else { return None };
+    let index = span.index(frame).filter(|index| *index < take.frame_count() as usize)?;
+    Some((take.clone(), index))
+}
+
+fn source_image<'h>(effect: Effect<'h>, time: f64) -> HostResult<Option<Image<'h>>> {
+    clips::source(effect).map_or(Ok(None), |clip| clip.image(time))
+}
+
+fn situation(
+    instance: &Instance,
+    effect: Effect<'_>,
+    params: Params<'_>,
+    render: &Render,
+    shows: &Shows,
+    source: Option<&Image<'_>>,
+    bounds: RectI,
+) -> HostResult<Situation> {
+    let frame = frame_of(render.time);
+    let broken_take = match shows {
+        Shows::Problem(_, Some(span)) => span.index(frame).is_some(),
+        _ => false,
+    };
+    let wanted = params::on_render(params)? == OnRender::Generate;
+    Ok(Situation {
+        role: instance.role,
+        look: source.map_or(Look::Missing, look::look),
+        user_span: params::user_span(params)?.map(|span| span.index(frame).is_some()),
+        has_take: !matches!(shows, Shows::Nothing),
+        broken_take,
+        may_generate: wanted && is_final(render, Quirks::current(), project_size(effect), bounds),
+    })
+}
+
+/// Whether a render is the real thing: full size, nobody waiting, no thumbnail. Hosts leave some of these out
+/// or get them wrong, so the image's own size must agree with the project's too.
+fn is_final(render: &Render, quirks: Quirks, project: Option<(u32, u32)>, bounds: RectI) -> bool {
+    let full = match render.render_scale {
+        Some((x, y)) => (x - 1.0).abs() < 1e-6 && (y - 1.0).abs() < 1e-6,
+        None => quirks.scale_may_be_missing,
+    };
+    let small = project.is_some_and(|(width, height)| {
+        bounds.width() + 1 < width as usize || bounds.height() + 1 < height as usize
+    });
+    full && !small && !render.interactive && !render.draft && !render.thumbnail
+}
+
+fn put_take(take: &Take, index: usize, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
+    let pixels = take.checked_frame(index).map_err(|error| to_host(&error))?;
+    let picture = Picture { width: take.width() as usize, height: take.height() as usize, pixels };
+    put_picture(&picture, output, window)
+}
+
+fn put_picture(picture: &Picture<'_>, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
+    let frame = whole_frame(output);
+    if picture.put(output, frame, window) {
+        Ok(())
+    } else {
+        Err(pickup_ofx::Error::failed("a render thread failed"))
+    }
+}
+
+/// The pixels of the whole frame, of which the image may be a part.
+fn whole_frame(output: &OutputImage<'_>) -> RectI {
+    let bounds = output.bounds();
+    let holds = |region: &RectI| region.intersection(&bounds) == bounds;
+    output.region_of_definition().filter(holds).unwrap_or(bounds)
+}
+
+/// The source's pixels bit for bit, and nothing where it has none.
+fn put_source(
+    instance: &Instance,
+    params: Params<'_>,
+    frame: i64,
+    source: Option<&Image<'_>>,
+    output: &mut OutputImage<'_>,
+    window: RectI,
+) -> HostResult<()> {
+    let Some(image) = source else {
+        clear(output, window);
+        return Ok(());
+    };
+    let both = window.intersection(&image.bounds());
+    if both != window {
+        clear(output, window);
+    }
+    for y in both.y1..both.y2 {
+        output.copy_pixels(image, y, both.x1, both.x2)?;
+    }
+    remember(instance, params, frame, image);
+    Ok(())
+}
+
+fn clear(output: &mut OutputImage<'_>, window: RectI) {
+    for y in window.y1..window.y2 {
+        if let Some(row) = output.pixels_mut(y, window.x1, window.x2) {
+            row.fill(0);
+        }
+    }
+}
+
+/// Keeps what was shown, where the host will not show it again and a later frame of this render may need it.
+fn remember(instance: &Instance, params: Params<'_>, frame: i64, image: &Image<'_>) {
+    let needed = instance.role == Role::Fill
+        && !Quirks::current().neighbours
+        && params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate);
+    if !needed {
+        return;
+    }
+    let keep = params.int(params::id::CONTEXT_FRAMES).map_or(8, |count| usize::try_from(count).unwrap_or(1));
+    if let Ok(plate) = look::plate(image) {
+        instance.history.lock().show(frame, plate, keep.clamp(1, 64));
+    }
+}
+
+fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
+    let frame = whole_frame(output);
+    let slate = Slate::new(words, frame.width(), frame.height());
+    put_picture(&slate.picture(), output, window)
+}
+
+/// Why there is no picture, and what to do next.
+fn words(instance: &Instance, shows: &Shows, user_span: Option<bool>) -> Words {
+    match shows {
+        Shows::Problem(error, _) => Words { reason: error.message.clone(), hint: error.hint.clone() },
+        Shows::Take(..) => Words {
+            reason: "This frame is not part of the take.".into(),
+            hint: "Change Span start and Span end and press Generate.".into(),
+        },
+        Shows::Nothing if instance.role == Role::Generate => Words {
+            reason: "No take yet.".into(),
+            hint: "Describe the shot in Prompt and press Generate.".into(),
+        },
+        Shows::Nothing if user_span.is_some() => {
+            Words { reason: "No take yet for this span.".into(), hint: "Press Generate.".into() }
+        }
+        Shows::Nothing => Words {
+            reason: "No picture here, and no take yet.".into(),
+            hint: "Press Generate: the gap is found by itself.".into(),
+        },
+    }
+}
+
+/// Makes the take for a frame of a final render, once for all threads that ask.
+fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> Result<(Arc<Take>, usize)> {
+    let _making = wait_for_turn(instance, effect)?;
+    let shown = || -> Result<Option<(Arc<Take>, usize)>> {
+        let params = effect.params().map_err(from_host)?;
+        Ok(covered(&instance.shows(params).map_err(from_host)?, frame))
+    };
+    if let Some(found) = shown()? {
+        return Ok(found);
+    }
+    let values = Values::read(effect)?;
+    if let Some(error) = instance.recent_failure(&values.hash()) {
+        return Err(error);
+    }
+    let running = instance.begin().ok_or_else(|| Error::usage("a take is being made already."))?;
+    let made = make(instance, effect, &values, frame, &running.cancel, &mut Abort(effect));
+    let made = made.inspect_err(|error| {
+        if error.kind != ErrorKind::Cancelled {
+            instance.fail(values.hash(), error.clone());
+        }
+    })?;
+    instance.keep(made.state, made.summary.line());
+    shown()?.ok_or_else(|| {
+        Error::usage(format!("frame {frame} is not among the frames that were made."))
+            .hint("Set Span start and Span end.")
+    })
+}
+
+fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parking_lot::MutexGuard<'a, ()>> {
+    loop {
+        if let Some(turn) = instance.making.try_lock_for(Duration::from_millis(50)) {
+            return Ok(turn);
+        }
+        if effect.is_aborted() {
+            return Err(Error::cancelled());
+        }
+    }
+}
+
+fn give_up(instance: &Instance, effect: Effect<'_>, error: &Error) -> pickup_ofx::Error {
+    if error.kind != ErrorKind::Cancelled {
+        instance.note(status::failed(error));
+        // A dialogue out of a render thread would hang some hosts; the log does not.
+        effect.message(Gravity::Log, "pickup.render", &error.line());
+    }
+    to_host(error)
+}
+
+/// Stops when the host aborts the render.
+struct Abort<'h>(Effect<'h>);
+
+impl Watch for Abort<'_> {
+    fn tell(&mut self, _event: Option<Event>) -> ControlFlow<()> {
+        if self.0.is_aborted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pickup_ofx::HostInfo;
+
+    fn plain() -> Render {
+        Render {
+            time: 0.0,
+            window: None,
+            render_scale: Some((1.0, 1.0)),
+            sequential: true,
+            interactive: false,
+            draft: false,
+            thumbnail: false,
+        }
+    }
+
+    #[test]
+    fn only_a_full_size_render_that_nobody_waits_for_may_generate() {
+        let quirks = Quirks::of(&HostInfo {
+            name: "DaVinciResolve".into(),
+            temporal_access: true,
+            ..HostInfo::default()
+        });
+        let full = RectI { x1: 0, y1: 0, x2: 1920, y2: 1080 };
+        let may = |render: Render, bounds| is_final(&render, quirks, Some((1920, 1080)), bounds);
+        assert!(may(plain(), full));
+        assert!(!may(Render { render_scale: Some((0.5, 0.5)), ..plain() }, full));
+        assert!(!may(Render { render_scale: None, ..plain() }, full), "a thumbnail's scale may be missing");
+        assert!(!may(Render { interactive: true, ..plain() }, full));
+        assert!(!may(Render { draft: true, ..plain() }, full));
+        assert!(!may(Render { thumbnail: true, ..plain() }, full));
+        let thumbnail = RectI { x1: 0, y1: 0, x2: 192, y2: 108 };
+        assert!(!may(plain(), thumbnail), "a thumbnail's scale may be wrong");
+    }
+
+    #[test]
+    fn times_next_to_a_frame_are_that_frame() {
+        assert_eq!(frame_of(47.999_999), 48);
+        assert_eq!(frame_of(-0.2), 0);
+    }
+}
