@@ -1,1 +1,32 @@
-//! Turns a request into a take: plan, windows, denoising, join, store, prompt cache.
+//! Turns a request into a take.
+//!
+//! ```text
+//! request ─ plan: size, windows, steps ─ text: prompt to embedding (cached)
+//!         ─ each pass: stage (plates to canvas) ─ family ─ denoise ─ decode ─ join
+//!         ─ take store
+//! ```
+//!
+//! Graphs come from a [`GraphSource`]; nothing here knows ONNX Runtime.
+
+mod abilities;
+mod cache;
+mod denoise;
+mod graphs;
+mod history;
+mod join;
+mod parallel;
+mod pass;
+mod plan;
+mod progress;
+mod resample;
+mod run;
+mod settle;
+mod source;
+mod stage;
+mod text;
+
+pub use cache::cache_dir;
+pub use denoise::{Prompts, denoise};
+pub use plan::{Part, Pass, Plan, Rule, model_size, schedule};
+pub use run::{Engine, Outcome};
+pub use source::GraphSource;

@@ -1,0 +1,92 @@
+//! How a request will be done: at what size, in which windows, with how many steps.
+
+mod memory;
+mod range;
+mod size;
+mod windows;
+
+pub use size::model_size;
+pub use windows::{Part, Pass, Rule, schedule};
+
+use pickup_core::{Request, Result, Slot};
+use pickup_package::Manifest;
+
+use crate::abilities;
+
+/// How a request will be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Width at which the model works, in pixels.
+    pub width: u32,
+    /// Height at which the model works, in pixels.
+    pub height: u32,
+    /// What the model makes in each run, in order.
+    pub passes: Vec<Pass>,
+    /// Denoising steps of each pass.
+    pub steps: u32,
+    /// Guidance scale; 1 leaves guidance out.
+    pub guidance: f32,
+    /// What should not be seen.
+    pub negative_prompt: String,
+    /// Bytes of memory at the peak, estimated.
+    pub peak_bytes: u64,
+    /// Latent values that go through the transformer, all steps and passes together: what the time
+    /// of a run is proportional to, roughly.
+    pub work: f64,
+}
+
+impl Plan {
+    /// Plans `request` for the model that `manifest` describes. Time is never resampled: the model
+    /// makes frame for frame what the timeline asks for, whatever its own rate.
+    ///
+    /// # Errors
+    /// If the model cannot do it: no size fits, or it cannot be conditioned on what is known.
+    pub fn new(request: &Request, manifest: &Manifest) -> Result<Self> {
+        let canvas = &request.canvas;
+        let known: Vec<bool> = canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
+        let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
+        let passes = schedule(&known, &Rule::of(&manifest.limits)?);
+        abilities::check(request, &passes, manifest)?;
+        let preset = manifest.presets.of(request.settings.quality);
+        let steps = request.settings.steps.unwrap_or(preset.steps);
+        let guidance = request.settings.guidance.unwrap_or(preset.guidance);
+        let default_negative = || manifest.guidance_default_negative.clone();
+        let mut plan = Self {
+            width,
+            height,
+            passes,
+            steps,
+            guidance,
+            negative_prompt: request.negative_prompt.clone().unwrap_or_else(default_negative),
+            peak_bytes: 0,
+            work: 0.0,
+        };
+        let references = request.references.len();
+        plan.work = plan.passes.iter().map(|pass| plan.pass_work(pass, references, manifest)).sum();
+        plan.peak_bytes = memory::peak_bytes(&plan, references, manifest);
+        Ok(plan)
+    }
+
+    /// Whether the transformer runs twice a step.
+    pub fn is_guided(&self) -> bool {
+        self.guidance != 1.0
+    }
+
+    /// Frames of each pass.
+    pub fn windows(&self) -> Vec<u32> {
+        self.passes.iter().map(|pass| pass.parts.len() as u32).collect()
+    }
+
+    /// Latent values that go through the transformer in one pass.
+    pub fn pass_work(&self, pass: &Pass, references: usize, manifest: &Manifest) -> f64 {
+        let runs = f64::from(self.steps) * if self.is_guided() { 2.0 } else { 1.0 };
+        self.latents(pass, references, manifest) as f64 * runs
+    }
+
+    /// Positions of the latent grid in one pass, references included.
+    fn latents(&self, pass: &Pass, references: usize, manifest: &Manifest) -> usize {
+        let latent = &manifest.latent;
+        let frames = pass.parts.len().div_ceil(latent.temporal) + references;
+        frames * (self.width as usize / latent.spatial) * (self.height as usize / latent.spatial)
+    }
+}

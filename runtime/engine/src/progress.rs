@@ -1,0 +1,151 @@
+//! What a running job says, and where its time goes.
+
+use pickup_core::{Event, Phase, Progress, Timing};
+use std::time::Instant;
+
+/// Share of the job that is done when the passes begin: package, library, prompt.
+const BEFORE_PASSES: f32 = 0.06;
+/// Share that is done when the passes end; the rest is closing the take.
+const AFTER_PASSES: f32 = 0.98;
+/// Shares of a pass that are done when encoding, denoising and decoding end; the rest is joining.
+const IN_PASS: [f32; 3] = [0.06, 0.84, 0.96];
+/// Share of the passes that must be done before the time left is judged by them.
+const JUDGED_AFTER: f32 = 0.03;
+
+/// Reports progress and measures phases.
+pub(crate) struct Tracker<'a> {
+    events: &'a mut dyn FnMut(Event),
+    warnings: Vec<String>,
+    timing: Timing,
+    phase: Phase,
+    phase_began: Instant,
+    passes_began: Option<Instant>,
+    fraction: f32,
+    /// Begin and length of the current pass, as shares of all passes.
+    pass: (f32, f32),
+}
+
+impl<'a> Tracker<'a> {
+    /// Begins with [`Phase::Load`].
+    pub fn new(events: &'a mut dyn FnMut(Event)) -> Self {
+        let mut tracker = Self {
+            events,
+            warnings: Vec::new(),
+            timing: Timing::default(),
+            phase: Phase::Load,
+            phase_began: Instant::now(),
+            passes_began: None,
+            fraction: 0.0,
+            pass: (0.0, 0.0),
+        };
+        tracker.step(0, 0);
+        tracker
+    }
+
+    /// Tells the user something that does not stop the job.
+    pub fn warn(&mut self, text: String) {
+        self.warnings.push(text.clone());
+        (self.events)(Event::Warning(text));
+    }
+
+    /// From now on time counts for `phase`, which is reported at once.
+    pub fn enter(&mut self, phase: Phase) {
+        self.count_for(phase);
+        self.step(0, 0);
+    }
+
+    /// From now on time counts for `phase`.
+    fn count_for(&mut self, phase: Phase) {
+        let now = Instant::now();
+        let seconds = now.duration_since(self.phase_began).as_secs_f64();
+        *match self.phase {
+            Phase::Load => &mut self.timing.load,
+            Phase::Text => &mut self.timing.text,
+            Phase::Encode => &mut self.timing.encode,
+            Phase::Denoise => &mut self.timing.denoise,
+            Phase::Decode => &mut self.timing.decode,
+            Phase::Join => &mut self.timing.join,
+            Phase::Store => &mut self.timing.store,
+        } += seconds;
+        self.phase = phase;
+        self.phase_began = now;
+    }
+
+    /// The next pass begins: shares of all passes at its begin and its end.
+    pub fn begin_pass(&mut self, begin: f64, end: f64) {
+        self.passes_began.get_or_insert_with(Instant::now);
+        self.pass = (begin as f32, (end - begin) as f32);
+        self.enter(Phase::Encode);
+    }
+
+    /// Reports `step` of `steps` of the current phase; 0 of 0 where it has none.
+    pub fn step(&mut self, step: usize, steps: usize) {
+        let done = if steps == 0 { 0.0 } else { step as f32 / steps as f32 };
+        self.fraction = self.fraction.max(self.share(done));
+        let seconds_left = self.seconds_left();
+        let (phase, fraction) = (self.phase, self.fraction);
+        let (step, steps) = (step as u32, steps as u32);
+        (self.events)(Event::Progress(Progress { phase, step, steps, fraction, seconds_left }));
+    }
+
+    /// Share of the whole job when `done` of the current phase is done.
+    fn share(&self, done: f32) -> f32 {
+        let (from, to) = match self.phase {
+            Phase::Load => return 0.5 * BEFORE_PASSES * done,
+            Phase::Text => return BEFORE_PASSES * (0.5 + 0.5 * done),
+            Phase::Encode => (0.0, IN_PASS[0]),
+            Phase::Denoise => (IN_PASS[0], IN_PASS[1]),
+            Phase::Decode => (IN_PASS[1], IN_PASS[2]),
+            Phase::Join => (IN_PASS[2], 1.0),
+            Phase::Store => return AFTER_PASSES + (1.0 - AFTER_PASSES) * done,
+        };
+        let in_pass = from + (to - from) * done;
+        let in_passes = self.pass.0 + self.pass.1 * in_pass;
+        BEFORE_PASSES + (AFTER_PASSES - BEFORE_PASSES) * in_passes
+    }
+
+    fn seconds_left(&self) -> Option<f32> {
+        let done = (self.fraction - BEFORE_PASSES) / (1.0 - BEFORE_PASSES);
+        let elapsed = self.passes_began?.elapsed().as_secs_f32();
+        (done > JUDGED_AFTER).then(|| elapsed * (1.0 - done) / done)
+    }
+
+    /// Seconds per phase so far, and all warnings.
+    pub fn finish(&mut self) -> (Timing, Vec<String>) {
+        self.count_for(self.phase);
+        (self.timing, self.warnings.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fraction_never_falls_and_ends_at_one() {
+        let mut fractions = Vec::new();
+        let mut lines = Vec::new();
+        let mut hear = |event| {
+            if let Event::Progress(progress) = event {
+                fractions.push(progress.fraction);
+                lines.push(progress.line());
+            }
+        };
+        let mut tracker = Tracker::new(&mut hear);
+        tracker.enter(Phase::Text);
+        for (begin, end) in [(0.0, 0.25), (0.25, 1.0)] {
+            tracker.begin_pass(begin, end);
+            for phase in [Phase::Encode, Phase::Denoise, Phase::Decode, Phase::Join] {
+                tracker.enter(phase);
+                (0..=4).for_each(|step| tracker.step(step, 4));
+            }
+        }
+        tracker.enter(Phase::Store);
+        tracker.step(1, 1);
+        let (timing, _) = tracker.finish();
+        assert!(timing.total() > 0.0);
+        assert!(fractions.windows(2).all(|pair| pair[0] <= pair[1]), "{fractions:?}");
+        assert_eq!((fractions[0], *fractions.last().unwrap()), (0.0, 1.0));
+        assert!(lines.iter().any(|line| line.starts_with("Generating 2 of 4, ")), "{lines:?}");
+    }
+}

@@ -1,0 +1,372 @@
+//! A job from request to take.
+
+use pickup_core::protocol::Estimate;
+use pickup_core::{
+    Cancel, Error, ErrorKind, Event, Phase, Provider, Request, Result, Slot, TakeId, TakeRecord,
+};
+use pickup_families::{Family, TextEmbedding};
+use pickup_package::{GraphKind, Package};
+use pickup_takes::{Store, TakeLock, TakeWriter};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::denoise::Prompts;
+use crate::graphs::{Graphs, Resident};
+use crate::history::{History, PastRun};
+use crate::pass::Work;
+use crate::plan::{Pass, Plan};
+use crate::progress::Tracker;
+use crate::stage::Stage;
+use crate::text::{self, TextCache};
+use crate::{GraphSource, join, parallel, settle};
+
+/// How often the engine asks whether another process has finished the same take.
+const POLL: Duration = Duration::from_millis(50);
+/// Frames that are brought to the timeline's size at once.
+const BATCH: usize = 8;
+
+/// Starts the inference library; called only when something is to be made.
+pub type Connect<'a> = dyn Fn() -> Result<Box<dyn GraphSource>> + 'a;
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The take, which is in the store.
+    pub take: TakeId,
+    /// True if it was there already.
+    pub reused: bool,
+    /// The provider that made it.
+    pub provider: Provider,
+}
+
+/// Runs requests, one at a time, and keeps the graphs of the last model open between them.
+pub struct Engine {
+    store: Store,
+    cache: Option<PathBuf>,
+    models: Vec<PathBuf>,
+    history: History,
+    resident: Resident,
+}
+
+/// A request that has met its model.
+struct Settled {
+    package: Package,
+    family: Box<dyn Family>,
+    plan: Plan,
+    id: TakeId,
+}
+
+impl Engine {
+    /// An engine that keeps takes in `store`, what can be made again in `cache` (nothing without one),
+    /// and looks for packages in the folders `models`.
+    pub fn new(store: Store, cache: Option<PathBuf>, models: Vec<PathBuf>) -> Self {
+        let history = History::new(cache.as_deref());
+        Self { store, cache, models, history, resident: Resident::default() }
+    }
+
+    /// Closes all graphs, which gives back their memory.
+    pub fn release(&mut self) {
+        self.resident.release();
+    }
+
+    /// Makes the take of `request`, or finds that it is there already. What happens meanwhile goes to
+    /// `events`; every phase is reported at least once when something is made.
+    ///
+    /// # Errors
+    /// If the request cannot be done, something fails, or `cancel` is raised. The store is then as it
+    /// was.
+    pub fn run(
+        &mut self,
+        request: &Request,
+        connect: &Connect<'_>,
+        cancel: &Cancel,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Outcome> {
+        let settled = self.settle(request)?;
+        if let Some(outcome) = self.reuse(&settled.id) {
+            return Ok(outcome);
+        }
+        let _lock = self.lock(&settled.id, cancel)?;
+        // Somebody else may have made it while this process waited.
+        if let Some(outcome) = self.reuse(&settled.id) {
+            return Ok(outcome);
+        }
+        let mut tracker = Tracker::new(events);
+        let source = connect()?;
+        let job = Job { engine: self, request, settled: &settled, source: source.as_ref(), cancel };
+        job.run(&mut tracker)
+    }
+
+    /// What `request` would cost.
+    ///
+    /// # Errors
+    /// If the request cannot be done, or no provider works.
+    pub fn estimate(&self, request: &Request, connect: &Connect<'_>) -> Result<Estimate> {
+        let Settled { package, plan, id, .. } = self.settle(request)?;
+        let provider = connect()?.provider();
+        Ok(Estimate {
+            take: id,
+            exists: self.reuse(&id).is_some(),
+            seconds: self.history.seconds(package.hash(), provider, plan.work),
+            peak_bytes: plan.peak_bytes,
+            model_width: plan.width,
+            model_height: plan.height,
+            windows: plan.windows(),
+            steps: plan.steps,
+            provider,
+        })
+    }
+
+    fn settle(&self, request: &Request) -> Result<Settled> {
+        request.check()?;
+        let package = pickup_package::find(&request.model, &self.models)?;
+        let family = pickup_families::family(package.manifest())?;
+        let plan = Plan::new(request, package.manifest())?;
+        let id = settle::take_id(request, &plan, &package)?;
+        Ok(Settled { package, family, plan, id })
+    }
+
+    /// The take, if it is there and whole. A damaged one is made again.
+    fn reuse(&self, id: &TakeId) -> Option<Outcome> {
+        if !self.store.has_take(id) {
+            return None;
+        }
+        let take = self.store.open_take(id).and_then(|take| take.verify().map(|()| take));
+        match take {
+            Ok(take) => Some(Outcome { take: *id, reused: true, provider: take.record().provider }),
+            Err(error) => {
+                tracing::warn!(%error, "a damaged take is made again");
+                None
+            }
+        }
+    }
+
+    /// Waits until no other process makes the same take.
+    fn lock(&self, id: &TakeId, cancel: &Cancel) -> Result<TakeLock> {
+        loop {
+            cancel.check()?;
+            if let Some(lock) = self.store.try_lock_take(id)? {
+                return Ok(lock);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// One job while it runs.
+struct Job<'a> {
+    engine: &'a mut Engine,
+    request: &'a Request,
+    settled: &'a Settled,
+    source: &'a dyn GraphSource,
+    cancel: &'a Cancel,
+}
+
+impl Job<'_> {
+    fn run(mut self, tracker: &mut Tracker<'_>) -> Result<Outcome> {
+        let began = std::time::Instant::now();
+        self.source.warnings().into_iter().for_each(|warning| tracker.warn(warning));
+        self.check_memory()?;
+        let canvas = &self.request.canvas;
+        let frames = canvas.unknown_count() as u32;
+        let mut writer =
+            self.engine.store.begin_take(&self.settled.id, canvas.width, canvas.height, frames)?;
+        let prompts = self.prompts(tracker)?;
+        self.passes(&prompts, &mut writer, tracker)?;
+        self.store(writer, tracker)?;
+        let Settled { package, plan, id, .. } = self.settled;
+        let provider = self.source.provider();
+        let seconds = began.elapsed().as_secs_f64();
+        let run = PastRun { model_hash: package.hash().to_owned(), provider, work: plan.work, seconds };
+        self.engine.history.add(run);
+        Ok(Outcome { take: *id, reused: false, provider })
+    }
+
+    fn check_memory(&self) -> Result<()> {
+        let plan = &self.settled.plan;
+        let Some(free) = self.source.available_memory().filter(|free| *free < plan.peak_bytes) else {
+            return Ok(());
+        };
+        let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+        Err(Error::memory(format!(
+            "not enough memory for {}×{}×{}: about {:.1} GB needed, {:.1} GB free.",
+            plan.width,
+            plan.height,
+            plan.windows().into_iter().max().unwrap_or(0),
+            gigabytes(plan.peak_bytes),
+            gigabytes(free)
+        ))
+        .hint("Ask for fewer frames, close other programs, or choose a smaller model."))
+    }
+
+    /// The prompts' embeddings. The text encoder is opened only if one of them is new, and closed again.
+    fn prompts(&self, tracker: &mut Tracker<'_>) -> Result<Prompts> {
+        let Settled { package, plan, .. } = self.settled;
+        let cache = TextCache::new(self.engine.cache.as_deref(), package);
+        let mut texts = vec![self.request.prompt.as_str()];
+        if plan.is_guided() {
+            texts.push(&plan.negative_prompt);
+        }
+        let known: Vec<_> = texts.iter().map(|text| cache.get(text)).collect();
+        let mut encoder = match known.iter().all(Option::is_some) {
+            true => None,
+            false => Some(self.source.open(
+                &package.graph(GraphKind::TextEncoder),
+                GraphKind::TextEncoder,
+                self.cancel,
+            )?),
+        };
+        tracker.enter(Phase::Text);
+        let mut embeddings: Vec<TextEmbedding> = Vec::new();
+        for (index, (text, known)) in texts.iter().zip(known).enumerate() {
+            embeddings.push(match (known, encoder.as_deref_mut()) {
+                (Some(known), _) => known,
+                (None, Some(encoder)) => self.embed(&cache, encoder, text, tracker)?,
+                (None, None) => return Err(Error::runtime("the text encoder is not open.")),
+            });
+            tracker.step(index + 1, texts.len());
+        }
+        let mut embeddings = embeddings.into_iter();
+        let positive = embeddings.next().ok_or_else(|| Error::runtime("there is no prompt."))?;
+        Ok(Prompts { positive, negative: embeddings.next(), guidance: plan.guidance })
+    }
+
+    fn embed(
+        &self,
+        cache: &TextCache,
+        encoder: &mut dyn pickup_core::Graph,
+        prompt: &str,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<TextEmbedding> {
+        let embedding = text::embed(&self.settled.package, encoder, prompt, self.cancel)?;
+        if let Err(error) = cache.put(prompt, &embedding) {
+            tracker.warn(format!("The prompt could not be kept for the next time: {error}."));
+        }
+        Ok(embedding)
+    }
+
+    /// Runs all passes and writes what they deliver. Graphs stay open for the next job unless one of
+    /// them failed: after a failure on a GPU a session may be unusable.
+    fn passes(
+        &mut self,
+        prompts: &Prompts,
+        writer: &mut TakeWriter,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<()> {
+        let (hash, provider) = (self.settled.package.hash(), self.source.provider());
+        tracker.enter(Phase::Encode);
+        let mut graphs = match self.engine.resident.take(hash, provider) {
+            Some(graphs) => graphs,
+            None => Graphs::open(&self.settled.package, self.source, self.cancel)?,
+        };
+        let result = self.passes_on(&mut graphs, prompts, writer, tracker);
+        let usable = result.as_ref().err().is_none_or(|error| error.kind == ErrorKind::Cancelled);
+        if usable {
+            self.engine.resident.keep(hash, provider, graphs);
+        }
+        result
+    }
+
+    fn passes_on(
+        &self,
+        graphs: &mut Graphs,
+        prompts: &Prompts,
+        writer: &mut TakeWriter,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<()> {
+        let Settled { package, family, plan, .. } = self.settled;
+        let mut stage = Stage::new(&self.engine.store, self.request, plan);
+        let references = stage.references()?;
+        let mut work = Work {
+            package,
+            family: family.as_ref(),
+            graphs,
+            prompts,
+            references: &references,
+            steps: plan.steps,
+            seed: self.request.settings.seed,
+            cancel: self.cancel,
+        };
+        let mut done = 0.0;
+        for (index, pass) in plan.passes.iter().enumerate() {
+            let share = plan.pass_work(pass, references.len(), package.manifest()) / plan.work;
+            tracker.begin_pass(done, done + share);
+            done += share;
+            let frames = work.run(pass, &stage, tracker)?;
+            self.deliver(pass, &frames, writer, tracker)?;
+            stage.keep(pass, &frames, &plan.passes[index + 1..]);
+        }
+        Ok(())
+    }
+
+    /// Writes the frames that `pass` delivers.
+    fn deliver(
+        &self,
+        pass: &Pass,
+        frames: &[ndarray::Array3<f32>],
+        writer: &mut TakeWriter,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<()> {
+        let (width, height) = (self.request.canvas.width, self.request.canvas.height);
+        let delivered = |part: &crate::Part| part.frame().is_some_and(|frame| pass.delivers.contains(&frame));
+        let chosen: Vec<_> = pass
+            .parts
+            .iter()
+            .zip(frames)
+            .filter(|(part, _)| delivered(part))
+            .map(|(_, frame)| frame)
+            .collect();
+        let mut written = 0;
+        for batch in chosen.chunks(BATCH) {
+            self.cancel.check()?;
+            let sized = parallel::map(batch.iter(), |frame| join::to_timeline(frame, width, height))?;
+            sized.iter().try_for_each(|pixels| writer.push_frame(pixels))?;
+            written += batch.len();
+            tracker.step(written, chosen.len());
+        }
+        Ok(())
+    }
+
+    /// Completes the take. From here on a cancel comes too late.
+    fn store(&self, writer: TakeWriter, tracker: &mut Tracker<'_>) -> Result<()> {
+        tracker.enter(Phase::Store);
+        self.cancel.check()?;
+        let record = self.record(tracker);
+        writer.commit(&record)?;
+        tracker.step(1, 1);
+        Ok(())
+    }
+
+    fn record(&self, tracker: &mut Tracker<'_>) -> TakeRecord {
+        let Settled { package, plan, id, .. } = self.settled;
+        let (timing, warnings) = tracker.finish();
+        let canvas = &self.request.canvas;
+        let composite = canvas.slots.iter().any(|slot| matches!(slot, Slot::Known(_)));
+        TakeRecord {
+            version: TakeRecord::VERSION,
+            id: *id,
+            request: self.request.clone(),
+            frames: canvas.unknown_count() as u32,
+            model_hash: package.hash().to_owned(),
+            steps: plan.steps,
+            guidance: plan.guidance,
+            sampler: settle::sampler_name(package).to_owned(),
+            model_width: plan.width,
+            model_height: plan.height,
+            windows: plan.windows(),
+            runtime: self.source.runtime_version(),
+            provider: self.source.provider(),
+            warnings,
+            timing,
+            peak_memory: self.source.peak_memory(),
+            made_by: format!("Pickup {}", env!("CARGO_PKG_VERSION")),
+            made_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            digital_source_type: digital_source_type(composite).to_owned(),
+        }
+    }
+}
+
+/// IPTC's name for the frames' origin (cv.iptc.org/newscodes/digitalsourcetype).
+fn digital_source_type(composite: bool) -> &'static str {
+    if composite { "compositeWithTrainedAlgorithmicMedia" } else { "trainedAlgorithmicMedia" }
+}

@@ -1,0 +1,29 @@
+//! Where graphs come from.
+
+use pickup_core::{Cancel, Graph, Provider, Result};
+use pickup_package::GraphKind;
+use std::path::Path;
+
+/// A running inference library on a settled provider.
+pub trait GraphSource {
+    /// Opens the graph in `path`; `kind` says what it is for.
+    ///
+    /// # Errors
+    /// If the graph cannot be opened, or `cancel` is raised.
+    fn open(&self, path: &Path, kind: GraphKind, cancel: &Cancel) -> Result<Box<dyn Graph>>;
+
+    /// The provider that graphs really run on.
+    fn provider(&self) -> Provider;
+
+    /// Version of the library, for the record.
+    fn runtime_version(&self) -> String;
+
+    /// What the user must know about the provider.
+    fn warnings(&self) -> Vec<String>;
+
+    /// Most memory that this process has held so far, in bytes, where the system tells.
+    fn peak_memory(&self) -> Option<u64>;
+
+    /// Memory that graphs could still take where they run, in bytes, where the system tells.
+    fn available_memory(&self) -> Option<u64>;
+}

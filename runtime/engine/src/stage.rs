@@ -1,0 +1,179 @@
+//! The frames of a request as the model sees them.
+
+use ndarray::{Array3, Array4, Axis, s};
+use pickup_core::{Error, PlateId, Request, Result, Slot};
+use pickup_families::ModelCanvas;
+use pickup_takes::Store;
+use std::collections::BTreeMap;
+
+use crate::parallel;
+use crate::plan::{Part, Pass, Plan};
+use crate::resample::{Filter, resample};
+
+/// Known frames, references and the frames made so far, at the model's size.
+pub(crate) struct Stage<'a> {
+    store: &'a Store,
+    request: &'a Request,
+    width: usize,
+    height: usize,
+    made: BTreeMap<usize, Array3<f32>>,
+}
+
+impl<'a> Stage<'a> {
+    /// Nothing is read yet.
+    pub fn new(store: &'a Store, request: &'a Request, plan: &Plan) -> Self {
+        let (width, height) = (plan.width as usize, plan.height as usize);
+        Self { store, request, width, height, made: BTreeMap::new() }
+    }
+
+    /// The frames that `pass` is given, `(h, w, 3)` in −1..1, and `None` for those it makes.
+    ///
+    /// # Errors
+    /// If a plate is not in the store, damaged, or not of the canvas's size.
+    pub fn given(&self, pass: &Pass) -> Result<Vec<Option<Array3<f32>>>> {
+        parallel::map(pass.parts.iter(), |part| match *part {
+            Part::Known(frame) => self.known(frame).map(Some),
+            Part::Guide(frame) => self.made(frame).map(Some),
+            Part::Make(_) | Part::Surplus => Ok(None),
+        })
+    }
+
+    fn known(&self, frame: usize) -> Result<Array3<f32>> {
+        let canvas = &self.request.canvas;
+        let Some(Slot::Known(id)) = canvas.slots.get(frame) else {
+            return Err(Error::runtime(format!("frame {frame} of the canvas is not known.")));
+        };
+        let picture = self.picture(id)?;
+        let (height, width, _) = picture.dim();
+        if (width, height) != (canvas.width as usize, canvas.height as usize) {
+            return Err(Error::input(format!(
+                "expected known frames of {}×{}, got {width}×{height} for frame {frame}.",
+                canvas.width, canvas.height
+            )));
+        }
+        self.for_model(&picture, self.width, self.height)
+    }
+
+    fn made(&self, frame: usize) -> Result<Array3<f32>> {
+        let made = self.made.get(&frame).cloned();
+        made.ok_or_else(|| Error::runtime(format!("frame {frame} guides a pass before it is made.")))
+    }
+
+    /// `(h, w, 3)` in the canvas's encoding.
+    fn picture(&self, id: &PlateId) -> Result<Array3<f32>> {
+        Ok(self.store.plate(id)?.to_frame()?.pixels().clone())
+    }
+
+    /// 0..1 to −1..1 at another size. What is brighter than the display is clipped for the model; the
+    /// known frames themselves never leave through it.
+    fn for_model(&self, picture: &Array3<f32>, width: usize, height: usize) -> Result<Array3<f32>> {
+        let clipped = picture.mapv(|value| value.clamp(0.0, 1.0));
+        let sized = resample(&clipped, width, height, Filter::Sharp)?;
+        Ok(sized.mapv_into(|value| (2.0 * value - 1.0).clamp(-1.0, 1.0)))
+    }
+
+    /// The reference pictures: scaled to fit, in the middle of white (diffusers 0.42.1,
+    /// `WanVACEPipeline.preprocess_conditions`).
+    ///
+    /// # Errors
+    /// If a plate is not in the store or damaged.
+    pub fn references(&self) -> Result<Vec<Array3<f32>>> {
+        parallel::map(self.request.references.iter(), |id| self.reference(&self.picture(id)?))
+    }
+
+    fn reference(&self, picture: &Array3<f32>) -> Result<Array3<f32>> {
+        let (height, width, _) = picture.dim();
+        let scale = (self.width as f64 / width as f64).min(self.height as f64 / height as f64);
+        let fit = |side: usize, most: usize| ((side as f64 * scale) as usize).clamp(1, most);
+        let (fit_width, fit_height) = (fit(width, self.width), fit(height, self.height));
+        let (left, top) = ((self.width - fit_width) / 2, (self.height - fit_height) / 2);
+        let mut white = Array3::ones((self.height, self.width, 3));
+        let sized = self.for_model(picture, fit_width, fit_height)?;
+        white.slice_mut(s![top..top + fit_height, left..left + fit_width, ..]).assign(&sized);
+        Ok(white)
+    }
+
+    /// The canvas of one pass.
+    pub fn canvas(&self, given: &[Option<Array3<f32>>], references: Vec<Array3<f32>>) -> ModelCanvas {
+        let mut frames = Array4::zeros((given.len(), self.height, self.width, 3));
+        let mut mask = Array3::ones((given.len(), self.height, self.width));
+        for (index, frame) in given.iter().enumerate() {
+            if let Some(frame) = frame {
+                frames.index_axis_mut(Axis(0), index).assign(frame);
+                mask.index_axis_mut(Axis(0), index).fill(0.0);
+            }
+        }
+        ModelCanvas { frames, mask, references }
+    }
+
+    /// Keeps what `pass` made, as far as `later` passes need it.
+    pub fn keep(&mut self, pass: &Pass, frames: &[Array3<f32>], later: &[Pass]) {
+        for (part, frame) in pass.parts.iter().zip(frames) {
+            if let Part::Make(index) | Part::Guide(index) = *part {
+                self.made.insert(index, frame.clone());
+            }
+        }
+        let needed = |index: usize| later.iter().any(|pass| pass.parts.contains(&Part::Guide(index)));
+        self.made.retain(|index, _| needed(*index));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+    use pickup_core::{Canvas, FrameRate};
+    use pickup_takes::PlateImage;
+
+    fn plate(store: &Store, width: u32, height: u32, rgb: [f32; 3]) -> PlateId {
+        let pixel = [rgb[0], rgb[1], rgb[2], 1.0].map(f16::from_f32);
+        let pixels: Vec<_> = std::iter::repeat_n(pixel, (width * height) as usize).flatten().collect();
+        store.put_plate(&PlateImage { width, height, pixels: &pixels }).unwrap()
+    }
+
+    fn plan(parts: Vec<Part>) -> Plan {
+        let pass = Pass { parts, spacing: 1, delivers: vec![1] };
+        let negative_prompt = String::new();
+        let (steps, guidance, peak_bytes, work) = (1, 1.0, 0, 0.0);
+        Plan { width: 32, height: 16, passes: vec![pass], steps, guidance, negative_prompt, peak_bytes, work }
+    }
+
+    #[test]
+    fn known_frames_are_scaled_and_the_rest_is_masked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        let bright = plate(&store, 64, 36, [0.25, 0.5, 4.0]);
+        let rate = FrameRate::new(25, 1).unwrap();
+        let request = Request::new(Canvas::around((64, 36), rate, [bright], 2, []));
+        let plan = plan(vec![Part::Known(0), Part::Make(1), Part::Make(2), Part::Surplus, Part::Surplus]);
+        let stage = Stage::new(&store, &request, &plan);
+        let given = stage.given(&plan.passes[0]).unwrap();
+        let canvas = stage.canvas(&given, vec![]);
+        assert_eq!(canvas.frames.dim(), (5, 16, 32, 3));
+        for (c, expected) in [(0, -0.5), (1, 0.0), (2, 1.0)] {
+            assert!((canvas.frames[[0, 8, 16, c]] - expected).abs() < 1e-3, "clipped for the model");
+        }
+        assert_eq!(
+            canvas.mask.sum_axis(Axis(2)).sum_axis(Axis(1)).to_vec(),
+            [0.0, 512.0, 512.0, 512.0, 512.0]
+        );
+        assert!(canvas.frames.slice(s![1.., .., .., ..]).iter().all(|value| *value == 0.0));
+    }
+
+    #[test]
+    fn a_plate_of_another_size_is_refused_and_a_reference_of_one_fits_into_white() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        let rate = FrameRate::new(25, 1).unwrap();
+        let small = plate(&store, 20, 20, [0.0; 3]);
+        let mut request = Request::new(Canvas::around((64, 36), rate, [small], 2, []));
+        request.references = vec![small];
+        let plan = plan(vec![Part::Known(0), Part::Make(1)]);
+        let stage = Stage::new(&store, &request, &plan);
+        assert!(stage.given(&plan.passes[0]).unwrap_err().message.contains("64×36"));
+        let reference = &stage.references().unwrap()[0];
+        assert_eq!(reference.dim(), (16, 32, 3));
+        assert_eq!(reference[[8, 16, 0]], -1.0, "the picture");
+        assert_eq!((reference[[8, 7, 0]], reference[[8, 24, 0]]), (1.0, 1.0), "white at both sides");
+    }
+}
