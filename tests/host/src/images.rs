@@ -76,7 +76,8 @@ fn judge_time(
     let (name, props) = clip;
     let clip_says =
         world.props.get(&props).is_some_and(|props| props.int(kOfxImageEffectPropTemporalClipAccess) != 0);
-    if !same && !(host.project.temporal_access && host.plugin_temporal() && clip_says) {
+    let may_roam = host.project.temporal_access && host.plugin_temporal() && clip_says;
+    if !same && !may_roam {
         let who = match (host.project.temporal_access, host.plugin_temporal()) {
             (false, _) => "the host",
             (true, false) => "the plugin",

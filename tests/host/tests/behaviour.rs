@@ -1,5 +1,7 @@
 //! What the host does for a plugin that behaves: pixels, times, parameters, progress, contexts.
 
+#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
+
 mod common;
 
 use common::{plan, report, steps};

@@ -17,7 +17,7 @@ use crate::names;
 use crate::plan::{Outcome, Premultiplication, RenderPlan};
 use crate::report::FrameReport;
 use crate::violation::ViolationKind;
-use crate::world::calls::{Action, Call, Target};
+use crate::world::calls::{Action, Call, NeededFrames, Target};
 use crate::world::handles::Handle;
 use crate::world::image::{self, Layout, PixelBuffer};
 use crate::world::property_set::{Kind, PropertySet};
@@ -185,10 +185,11 @@ impl Job<'_> {
         let call = Arc::new(self.call(Action::GetTimeDomain, range[0]));
         let (status, _) = self.host.call(&call, None, Some(reply));
         let answer = self.host.take_arguments(reply).filter(|_| status == kOfxStatOK);
-        if let Some([first, last]) = answer.as_ref().map(|a| a.values::<f64>(kOfxImageEffectPropFrameRange)) {
-            if first > last {
-                self.invalid(Action::GetTimeDomain, format!("{first}..{last}"));
-            }
+        let domain = answer.as_ref().map(|a| a.values::<f64>(kOfxImageEffectPropFrameRange));
+        if let Some([first, last]) = domain
+            && first > last
+        {
+            self.invalid(Action::GetTimeDomain, format!("{first}..{last}"));
         }
     }
 
@@ -198,10 +199,10 @@ impl Job<'_> {
         });
         let answer = self.ask(Action::GetRegionOfDefinition, time, self.time_args(time), reply)?;
         let region = answer.as_ref().map(|a| a.values::<f64>(kOfxImageEffectPropRegionOfDefinition));
-        if let Some([x1, y1, x2, y2]) = region {
-            if !(x1 < x2 && y1 < y2) {
-                self.invalid(Action::GetRegionOfDefinition, format!("{x1},{y1} to {x2},{y2} is empty"));
-            }
+        if let Some([x1, y1, x2, y2]) = region
+            && !(x1 < x2 && y1 < y2)
+        {
+            self.invalid(Action::GetRegionOfDefinition, format!("{x1},{y1} to {x2},{y2} is empty"));
         }
         Ok(())
     }
@@ -247,7 +248,7 @@ impl Job<'_> {
     }
 
     /// The frames that the plugin will fetch; the current one of every clip unless it says otherwise.
-    fn frames_needed(&self, time: f64) -> Result<Vec<(String, Vec<[f64; 2]>)>, Stopped> {
+    fn frames_needed(&self, time: f64) -> Result<NeededFrames, Stopped> {
         let clips = self.clip_names();
         let current = |clip: &String| (clip.clone(), vec![[time, time]]);
         if !(self.host.project.temporal_access && self.host.plugin_temporal()) {
@@ -273,7 +274,7 @@ impl Job<'_> {
         ranges.to_vec()
     }
 
-    fn render(&self, frame: i64, needed: Vec<(String, Vec<[f64; 2]>)>) -> Result<FrameReport, Stopped> {
+    fn render(&self, frame: i64, needed: NeededFrames) -> Result<FrameReport, Stopped> {
         let layout = self.layout();
         let buffer = Arc::new(PixelBuffer::new(&image::blank(&layout)));
         let mut call = self.call(Action::Render, frame as f64);

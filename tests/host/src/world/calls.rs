@@ -111,13 +111,16 @@ impl Action {
     }
 }
 
+/// Ranges of times by clip name, first and last included.
+pub type NeededFrames = Vec<(String, Vec<[f64; 2]>)>;
+
 /// What a render works on.
 #[derive(Debug)]
 pub struct Target {
     /// The output image.
     pub buffer: Arc<PixelBuffer>,
     /// Source frames that the plugin said it needs, by clip: ranges of times.
-    pub needed: Vec<(String, Vec<[f64; 2]>)>,
+    pub needed: NeededFrames,
 }
 
 /// One running call of the plugin.

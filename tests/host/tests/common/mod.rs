@@ -1,5 +1,7 @@
 //! Builds the fixture bundle and makes plans for it.
 
+#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
