@@ -7,6 +7,8 @@
 
 mod catalogue;
 mod family;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod vae;
 pub mod wan_vace;

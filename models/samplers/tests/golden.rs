@@ -63,14 +63,14 @@ fn schedules_are_those_of_diffusers() {
     for walk in golden::<Vec<Walk>>("samplers.json") {
         let sampler = sampler(&walk, walk.order);
         let name = format!("{} shift {} steps {}", walk.kind, walk.shift, walk.steps);
-        assert_eq!(sampler.sigmas(), walk.sigmas, "{name}");
-        if walk.kind == "unipc" {
-            assert_eq!(sampler.timesteps(), walk.timesteps, "{name}");
-        } else {
-            // diffusers multiplies in single precision.
-            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4;
-            assert!(sampler.timesteps().iter().zip(&walk.timesteps).all(near), "{name}");
-        }
+        // diffusers' Euler scheduler computes its levels in single precision, its UniPC in double.
+        let bound = if walk.kind == "unipc" { 0.0 } else { 2e-7 };
+        let near = |found: &[f32], expected: &[f32], scale: f32| {
+            found.len() == expected.len()
+                && found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= bound * scale)
+        };
+        assert!(near(sampler.sigmas(), &walk.sigmas, 1.0), "{name}: {:?}", sampler.sigmas());
+        assert!(near(sampler.timesteps(), &walk.timesteps, 1000.0), "{name}: {:?}", sampler.timesteps());
     }
 }
 

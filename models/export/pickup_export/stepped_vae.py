@@ -1,0 +1,115 @@
+"""The Wan VAE as two graphs for each direction: the first frame, and the next ones with what the network remembers.
+
+diffusers loops over frames in Python and keeps a list of the last frames that each causal convolution saw. Here the same
+weights run on any number of latent frames at once, and that list becomes inputs and outputs: two frames for each causal
+convolution, zeros where there was nothing yet. The numbers are those of `AutoencoderKLWan`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, WanResample
+from torch import nn
+
+
+class Tape:
+    """Caches of one run: those that came in, in order of use, and those that go out."""
+
+    def __init__(self, incoming: tuple[torch.Tensor, ...] | None):
+        self.first = incoming is None
+        self._incoming: Iterator[torch.Tensor] = iter(incoming or ())
+        self.outgoing: list[torch.Tensor] = []
+
+    def next(self) -> torch.Tensor:
+        return next(self._incoming)
+
+    def keep(self, cache: torch.Tensor) -> None:
+        self.outgoing.append(cache)
+
+
+def causal_conv(conv: WanCausalConv3d, x: torch.Tensor, tape: Tape) -> torch.Tensor:
+    """A causal convolution with its two frames of past."""
+    left, right, top, bottom, past, _ = conv._padding
+    if past:
+        x = F.pad(x, (0, 0, 0, 0, past, 0)) if tape.first else torch.cat([tape.next(), x], 2)
+        tape.keep(x[:, :, -past:])
+    if left or right or top or bottom:
+        x = F.pad(x, (left, right, top, bottom, 0, 0))
+    return nn.Conv3d.forward(conv, x)
+
+
+def each_frame(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """A layer for pictures over `(b, c, t, h, w)`."""
+    b, _, t = x.shape[:3]
+    return layer(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (b, t)).transpose(1, 2)
+
+
+def double_time(x: torch.Tensor) -> torch.Tensor:
+    """`(b, 2c, t, h, w)` to `(b, c, 2t, h, w)`: the two halves of the channels are frames in turn."""
+    return x.unflatten(1, (2, -1)).permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
+
+
+def resample(layer: WanResample, x: torch.Tensor, tape: Tape) -> torch.Tensor:
+    """Scales space, and time except for the first frame."""
+    if layer.mode == "upsample3d":
+        if tape.first:
+            tape.keep(torch.zeros_like(x).repeat(1, 1, 2, 1, 1))
+        else:
+            x = double_time(causal_conv(layer.time_conv, x, tape))
+    x = each_frame(layer.resample, x)
+    if layer.mode == "downsample3d":
+        last = x[:, :, -1:]
+        if not tape.first:
+            x = nn.Conv3d.forward(layer.time_conv, torch.cat([tape.next(), x], 2))
+        tape.keep(last)
+    return x
+
+
+@contextmanager
+def stepped(tape: Tape):
+    """diffusers' VAE layers run with `tape` in place of their own cache."""
+    conv, scale = WanCausalConv3d.forward, WanResample.forward
+    WanCausalConv3d.forward = lambda self, x, cache_x=None: causal_conv(self, x, tape)
+    WanResample.forward = lambda self, x, feat_cache=None, feat_idx=None: resample(self, x, tape)
+    try:
+        yield
+    finally:
+        WanCausalConv3d.forward, WanResample.forward = conv, scale
+
+
+class VaeHalf(nn.Module):
+    """Encoder or decoder with its caches. Latents are normalised as the transformer wants them."""
+
+    def __init__(self, vae: AutoencoderKLWan, encode: bool, first: bool):
+        super().__init__()
+        if vae.config.patch_size is not None or vae.config.is_residual:
+            raise NotImplementedError("only the Wan2.1 VAE is stepped here")
+        self.vae, self.encode, self.first = vae, encode, first
+        shape = (1, -1, 1, 1, 1)
+        self.register_buffer("mean", torch.tensor(vae.config.latents_mean).view(shape))
+        self.register_buffer("std", torch.tensor(vae.config.latents_std).view(shape))
+
+    def forward(self, x: torch.Tensor, *caches: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        tape = Tape(None if self.first else caches)
+        with stepped(tape):
+            out = self._encode(x) if self.encode else self._decode(x)
+        return (out, *tape.outgoing)
+
+    def _encode(self, frames: torch.Tensor) -> torch.Tensor:
+        moments = self.vae.quant_conv(self.vae.encoder(frames))
+        return (moments.chunk(2, dim=1)[0] - self.mean) / self.std
+
+    def _decode(self, latent: torch.Tensor) -> torch.Tensor:
+        return self.vae.decoder(self.vae.post_quant_conv(latent * self.std + self.mean)).clamp(-1.0, 1.0)
+
+
+def cache_names(half: VaeHalf, sample: torch.Tensor) -> tuple[list[str], list[torch.Tensor]]:
+    """Names of the caches, and the caches after the first frame of `sample`."""
+    with torch.no_grad():
+        caches = list(VaeHalf(half.vae, half.encode, first=True)(sample)[1:])
+    return [str(index) for index in range(len(caches))], caches
