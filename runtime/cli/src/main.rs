@@ -1,3 +1,7 @@
-//! The command line: generate, fill, extend, estimate, models, takes, doctor.
+//! The `pickup` command; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pickup_cli::main()
+}

@@ -1,0 +1,133 @@
+//! `generate`, `fill`, `extend`, and what they would cost.
+
+use pickup_client::{Client, ClientOptions, Finished};
+use pickup_core::protocol::Estimate;
+use pickup_core::{Cancel, Error, Request, Result};
+use pickup_takes::Take;
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::args::{JobCommand, JobOptions};
+use crate::console::{Console, bytes};
+use crate::interrupt::cancel_on_interrupt;
+use crate::output::Output;
+use crate::progress::Display;
+use crate::request;
+
+/// Runs a job and writes its frames.
+pub(crate) fn run(job: &JobCommand, store: Option<&Path>, console: &Console) -> Result<()> {
+    let options = job.options();
+    if options.estimate {
+        return estimate(job, store, console);
+    }
+    let out = options.out.as_deref().ok_or_else(|| {
+        Error::usage("expected a folder for the frames, got none.").hint("Add --out DIR, or --estimate.")
+    })?;
+    let output = Output::prepare(out, options.format, options.overwrite)?;
+    let client = client(store);
+    let request = request::build(job, client.store()?)?;
+    let cancel = cancel_on_interrupt()?;
+    let finished = generate(&client, &request, options, &cancel)?;
+    let take = client.store()?.open_take(&finished.take)?;
+    cancel.check()?;
+    let files = output.write(&take)?;
+    let done = Done::new(&finished, &take, out, files);
+    console.result(&done, || done.text());
+    Ok(())
+}
+
+/// Says what a job would cost.
+pub(crate) fn estimate(job: &JobCommand, store: Option<&Path>, console: &Console) -> Result<()> {
+    let client = client(store);
+    let request = request::build(job, client.store()?)?;
+    let estimate = client.estimate(&request, job.options().provider.into(), &cancel_on_interrupt()?)?;
+    console.result(&estimate, || estimate_text(&estimate));
+    Ok(())
+}
+
+/// A client of the worker beside this executable.
+pub(crate) fn client(store: Option<&Path>) -> Client {
+    Client::new(ClientOptions { store: store.map(Path::to_owned), ..ClientOptions::default() })
+}
+
+fn generate(client: &Client, request: &Request, options: &JobOptions, cancel: &Cancel) -> Result<Finished> {
+    let mut display = Display::new();
+    let finished = client.run(request, options.provider.into(), cancel, &mut |event| {
+        if let Some(event) = &event {
+            display.show(event);
+        }
+        ControlFlow::Continue(())
+    });
+    display.finish();
+    finished
+}
+
+/// The result of a job, as it is printed.
+#[derive(Serialize)]
+struct Done<'a> {
+    take: String,
+    reused: bool,
+    provider: pickup_core::Provider,
+    width: u32,
+    height: u32,
+    frames: u32,
+    seconds: f64,
+    warnings: &'a [String],
+    out: &'a Path,
+    files: Vec<PathBuf>,
+    record: &'a pickup_core::TakeRecord,
+}
+
+impl<'a> Done<'a> {
+    fn new(finished: &'a Finished, take: &'a Take, out: &'a Path, files: Vec<PathBuf>) -> Self {
+        Self {
+            take: finished.take.to_string(),
+            reused: finished.reused,
+            provider: finished.provider,
+            width: take.width(),
+            height: take.height(),
+            frames: take.frame_count(),
+            seconds: finished.seconds,
+            warnings: &finished.warnings,
+            out,
+            files,
+            record: take.record(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let how = if self.reused {
+            "was there already".to_owned()
+        } else {
+            format!("made in {:.1} s on {}", self.seconds, self.provider.label())
+        };
+        format!(
+            "{}: {} frames of {}×{}, take {} {how}",
+            self.out.display(),
+            self.frames,
+            self.width,
+            self.height,
+            &self.take[..8]
+        )
+    }
+}
+
+fn estimate_text(estimate: &Estimate) -> String {
+    let time = match (estimate.exists, estimate.seconds) {
+        (true, _) => "none: the take is there already".to_owned(),
+        (false, Some(seconds)) => format!("{seconds:.0} s"),
+        (false, None) => "unknown until this model has run once".to_owned(),
+    };
+    let frames: Vec<_> = estimate.windows.iter().map(u32::to_string).collect();
+    format!(
+        "time      {time}\nmemory    {} at the peak\nprovider  {}\nmodel     {}×{}, {} frames, {} steps\ntake      {}",
+        bytes(estimate.peak_bytes),
+        estimate.provider.label(),
+        estimate.model_width,
+        estimate.model_height,
+        frames.join(" + "),
+        estimate.steps,
+        estimate.take
+    )
+}
