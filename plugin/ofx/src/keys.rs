@@ -120,6 +120,8 @@ keys! {
     /// An image's identity.
     IMAGE_ID: Text, 1 = image_effect::kOfxImagePropUniqueIdentifier;
 
+    /// Whether parameters must be written by the plugin before the host saves them.
+    NEEDS_SYNCING: Flag, 1 = param::kOfxPropParamSetNeedsSyncing;
     /// A parameter's OpenFX type.
     PARAM_TYPE: Text, 1 = param::kOfxParamPropType;
     /// The tooltip.

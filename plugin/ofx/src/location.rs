@@ -9,8 +9,9 @@ use std::path::PathBuf;
 #[must_use]
 pub fn library_path() -> Option<PathBuf> {
     let path = system::path_of_code()?;
-    // A host may have loaded the library by a path relative to its own working folder.
-    Some(path.canonicalize().unwrap_or(path))
+    // A host may have loaded the library by a relative path, or through a link to a bundle elsewhere. On Windows
+    // the path is absolute already, and a canonical one would have a form that other programs do not take.
+    Some(if cfg!(windows) { path } else { path.canonicalize().unwrap_or(path) })
 }
 
 #[cfg(unix)]

@@ -337,6 +337,22 @@ impl<'h> Params<'h> {
         check(code, "paramSetValue", || id.into())
     }
 
+    /// Tells the host whether it must ask with SyncPrivateData before it saves or copies parameters.
+    ///
+    /// # Errors
+    /// The host's answer.
+    pub fn set_needs_syncing(&self, needed: bool) -> Result<()> {
+        let call = suites()?.param.paramSetGetPropertySet.ok_or(Error::Missing("paramSetGetPropertySet"))?;
+        let mut set = ptr::null_mut();
+        // SAFETY: a `Params` holds a handle that is valid for its lifetime; `set` outlives the call.
+        let code = unsafe { call(self.handle, &raw mut set) };
+        check(code, "paramSetGetPropertySet", String::new)?;
+        // SAFETY: the properties live as long as the parameter set.
+        let set =
+            unsafe { PropertySet::from_raw(set) }.ok_or(Error::Missing("the parameter set's properties"))?;
+        set.set(&keys::NEEDS_SYNCING, needed)
+    }
+
     /// Allows or forbids editing of a parameter of any type, while it is shown.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::clips;
 use crate::instance::{Instance, Shows};
 use crate::make::DEFAULT_SPAN;
 use crate::params::{self, OnRender};
-use crate::render::frame_of;
+use crate::render::{frame_of, remembers};
 use crate::role::Role;
 use crate::span::FrameSpan;
 
@@ -38,7 +38,8 @@ pub fn identity(
         Shows::Problem(_, None) => (true, true),
     };
     let user_span = params::user_span(params)?.map(|span| span.index(frame).is_some());
-    if covered || !is_source(user_span, elsewhere) {
+    // A host that takes this answer does not render the frame, so it could not be remembered.
+    if covered || !is_source(user_span, elsewhere) || remembers(instance, params) {
         return Ok(Reply::Default);
     }
     answer.set(clip_names::SOURCE, render.time)?;

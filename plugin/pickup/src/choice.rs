@@ -37,8 +37,9 @@ impl Situation {
     pub fn choose(&self) -> Choice {
         let hole = matches!(self.look, Look::Missing | Look::Transparent);
         let named = self.broken_take || self.user_span.is_some();
-        let inside = self.role == Role::Generate || self.is_inside(hole || self.look == Look::Constant);
+        let inside = self.is_inside(hole || self.look == Look::Constant);
         match inside {
+            false if self.role == Role::Generate => Choice::Slate,
             false => Choice::Source,
             true if self.may_generate => Choice::Generate,
             true if self.role == Role::Generate || hole => Choice::Slate,
@@ -113,7 +114,11 @@ mod tests {
         assert_eq!(may(filter(Look::Constant)), Choice::Generate);
         assert_eq!(may(filter(Look::Picture)), Choice::Source);
         assert_eq!(may(Situation { user_span: Some(true), ..filter(Look::Picture) }), Choice::Generate);
-        assert_eq!(may(Situation { role: Role::Generate, ..filter(Look::Missing) }), Choice::Generate);
+        let generator =
+            |covers| Situation { role: Role::Generate, user_span: Some(covers), ..filter(Look::Missing) };
+        assert_eq!(may(generator(true)), Choice::Generate);
+        assert_eq!(may(generator(false)), Choice::Slate);
+        assert_eq!(generator(true).choose(), Choice::Slate);
     }
 
     #[test]

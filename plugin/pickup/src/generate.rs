@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{from_host, to_host};
 use crate::instance::{Instance, newer};
-use crate::make::{Made, Watch, make};
+use crate::make::{Made, Occasion, Watch, make};
 use crate::params::{Values, id};
 use crate::state::Stored;
 use crate::status;
@@ -25,15 +25,24 @@ pub fn changed(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> Ho
             instance.cancel();
             Ok(Reply::Done)
         }
-        _ => Ok(Reply::Default),
+        _ => tell_if_stale(instance, effect),
     }
+}
+
+/// Says in the status line whether the take that is shown was made with the settings that are shown.
+fn tell_if_stale(instance: &Instance, effect: Effect<'_>) -> HostResult<Reply> {
+    let params = effect.params()?;
+    let Stored::Take(state) = instance.stored(params)? else { return Ok(Reply::Default) };
+    let Ok(values) = Values::read(effect) else { return Ok(Reply::Default) };
+    params.set_text(id::STATUS, &status::stale(&state.take, values.hash() == state.request))?;
+    Ok(Reply::Done)
 }
 
 fn generate(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> HostResult<Reply> {
     match try_generate(instance, effect, now(effect, changed)) {
         Ok(made) => {
             tell_warnings(effect, &made);
-            instance.keep(made.state, made.summary.line());
+            instance.keep(effect, made.state, made.summary.line());
             instance.save(effect);
             Ok(Reply::Done)
         }
@@ -63,7 +72,7 @@ fn try_generate(instance: &Instance, effect: Effect<'_>, now: i64) -> Result<Mad
     let running = instance.begin().ok_or_else(busy)?;
     let values = Values::read(effect)?;
     let mut watch = Bar::new(effect, &running.cancel);
-    make(instance, effect, &values, now, &running.cancel, &mut watch)
+    make(instance, effect, &values, (now, Occasion::Button), &running.cancel, &mut watch)
 }
 
 fn busy() -> Error {
@@ -95,7 +104,7 @@ struct Bar<'h> {
 
 impl<'h> Bar<'h> {
     fn new(effect: Effect<'h>, cancel: &Cancel) -> Self {
-        let bar = Some(Progress::start(effect, "Pickup: Reading frames", "pickup.generate"));
+        let bar = Some(Progress::start(effect, "Pickup: Gathering frames", "pickup.generate"));
         let now = Instant::now();
         Self {
             effect,

@@ -133,10 +133,11 @@ impl Instance {
         }
     }
 
-    /// Takes note of a new take; the parameters are written when the host allows it.
-    pub fn keep(&self, state: TakeState, status: String) {
+    /// Takes note of a new take; the parameters are written by [`Instance::save`], which a render must not call.
+    pub fn keep(&self, effect: Effect<'_>, state: TakeState, status: String) {
         *self.unsaved.lock() = Unsaved { state: Some(state), status: Some(status) };
         *self.failure.lock() = None;
+        sync_before_saving(effect, true);
     }
 
     /// Writes what is noted into the parameters. Not to be called in a render.
@@ -152,6 +153,7 @@ impl Instance {
         if let Some(status) = status {
             let _ = params.set_text(id::STATUS, &status);
         }
+        sync_before_saving(effect, self.unsaved.lock().state.is_some());
     }
 
     /// Takes note of a status line, to be written when the host allows it.
@@ -203,6 +205,11 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.cancel();
     }
+}
+
+/// A host that lacks this saves what the parameters hold; the take is found again by its request.
+fn sync_before_saving(effect: Effect<'_>, needed: bool) {
+    let _ = effect.params().and_then(|params| params.set_needs_syncing(needed));
 }
 
 /// A running job of an instance; over when dropped.

@@ -1,7 +1,8 @@
 //! Making a take: settle the plan, gather the frames, run the request. The same for the button and for renders.
 
-use pickup_core::{Cancel, Error, Event, ProviderChoice, Result};
+use pickup_core::{Cancel, Error, ErrorKind, Event, ProviderChoice, Result};
 use pickup_ofx::{Effect, RectD, clip_names};
+use pickup_takes::PlateBuffer;
 use std::ops::ControlFlow;
 
 use crate::clips::{self, NoFootage, Plates, SourceClip};
@@ -10,7 +11,7 @@ use crate::instance::Instance;
 use crate::params::Values;
 use crate::request::{self, Timeline};
 use crate::role::Role;
-use crate::span::{FrameSpan, JobChoice, Plan, settle};
+use crate::span::{Footage, FrameSpan, JobChoice, Look, Plan, Wish, settle};
 use crate::state::TakeState;
 use crate::status::Summary;
 use crate::worker;
@@ -22,6 +23,15 @@ pub const DEFAULT_SPAN: FrameSpan = FrameSpan { first: 0, last: 48 };
 pub trait Watch {
     /// `None` when nothing happened; `Break` cancels.
     fn tell(&mut self, event: Option<Event>) -> ControlFlow<()>;
+}
+
+/// On what occasion a take is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The user pressed the button and looks on.
+    Button,
+    /// A final render came to a frame without a take.
+    Render,
 }
 
 /// A take that was made, or found.
@@ -41,23 +51,20 @@ pub fn make(
     instance: &Instance,
     effect: Effect<'_>,
     values: &Values,
-    now: i64,
+    (now, occasion): (i64, Occasion),
     cancel: &Cancel,
     watch: &mut dyn Watch,
 ) -> Result<Made> {
-    let mut footage = footage(instance, effect);
-    let plan = plan(instance, effect, values, footage.as_mut(), now)?;
     let (rate, mut warnings) = clips::rate(effect).map(|(rate, warning)| (rate, Vec::from_iter(warning)))?;
     let timeline = Timeline { rate, size: project_size(effect) };
-    let mut pause = || {
-        if watch.tell(None).is_break() {
-            cancel.cancel();
-        }
-        cancel.check()
+    let wish = Wish { closed: occasion == Occasion::Render, ..values.wish() };
+    let (plan, request) = {
+        let mut footage = Heard { footage: footage(instance, effect), cancel, watch: &mut *watch };
+        let plan = plan(instance, effect, wish, &mut footage, now)?;
+        let request =
+            worker::with_store(|store| request::build(values, &plan, &mut footage, timeline, store))?;
+        (plan, request)
     };
-    let request = worker::with_store(|store| {
-        request::build(values, &plan, footage.as_mut(), timeline, store, &mut pause)
-    })?;
     let finished =
         worker::client().run(&request, ProviderChoice::Auto, cancel, &mut |event| watch.tell(event))?;
     // Opened here, so that a damaged take is told now and not in a render.
@@ -75,6 +82,40 @@ pub fn make(
     Ok(Made { state: TakeState::new(finished.take, values.hash(), plan.span), summary })
 }
 
+/// Footage that hears a cancel before every frame: a host may take long to give one.
+struct Heard<'a, 'w> {
+    footage: Box<dyn Plates + 'a>,
+    cancel: &'w Cancel,
+    watch: &'w mut dyn Watch,
+}
+
+impl Heard<'_, '_> {
+    fn pause(&mut self) -> Result<()> {
+        if self.watch.tell(None).is_break() {
+            self.cancel.cancel();
+        }
+        self.cancel.check()
+    }
+}
+
+impl Footage for Heard<'_, '_> {
+    fn look(&mut self, frame: i64) -> Result<Look> {
+        self.pause()?;
+        self.footage.look(frame)
+    }
+
+    fn range(&self) -> Option<FrameSpan> {
+        self.footage.range()
+    }
+}
+
+impl Plates for Heard<'_, '_> {
+    fn plate(&mut self, frame: i64) -> Result<PlateBuffer> {
+        self.pause()?;
+        self.footage.plate(frame)
+    }
+}
+
 fn footage<'a>(instance: &Instance, effect: Effect<'a>) -> Box<dyn Plates + 'a> {
     match clips::source(effect) {
         Some(clip) if Quirks::current().neighbours => Box::new(SourceClip::new(clip)),
@@ -86,18 +127,20 @@ fn footage<'a>(instance: &Instance, effect: Effect<'a>) -> Box<dyn Plates + 'a> 
 fn plan(
     instance: &Instance,
     effect: Effect<'_>,
-    values: &Values,
+    mut wish: Wish,
     footage: &mut dyn Plates,
     now: i64,
 ) -> Result<Plan> {
-    let mut wish = values.wish();
     if instance.role == Role::Generate {
         wish.job = JobChoice::Generate;
         wish.span = wish.span.or_else(|| Some(generator_span(effect)));
     }
     let lonely =
         instance.role == Role::Fill && wish.job != JobChoice::Generate && !Quirks::current().neighbours;
-    settle(&wish, footage, now).map_err(|error| if lonely { no_neighbours(&error) } else { error })
+    settle(&wish, footage, now).map_err(|error| match error.kind {
+        ErrorKind::Usage if lonely => no_neighbours(&error),
+        _ => error,
+    })
 }
 
 fn no_neighbours(error: &Error) -> Error {

@@ -363,7 +363,7 @@ impl Values {
     /// What the user wishes for, as far as frames are concerned.
     #[must_use]
     pub fn wish(&self) -> Wish {
-        Wish { job: self.job, span: self.span, context: self.context_frames }
+        Wish { job: self.job, span: self.span, context: self.context_frames, closed: false }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::fault::{from_host, to_host};
 use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::look;
-use crate::make::{Watch, make, project_size};
+use crate::make::{Occasion, Watch, generator_span, make, project_size};
 use crate::params::{self, OnRender, Values};
 use crate::picture::Picture;
 use crate::role::Role;
@@ -38,14 +38,24 @@ pub fn render(instance: &Instance, effect: Effect<'_>, render: &Render) -> HostR
         return Ok(Reply::Done);
     }
     let source = source_image(effect, render.time)?;
-    let situation = situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
+    let mut situation =
+        situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
+    if situation.choose() == Choice::Generate {
+        match generate(instance, effect, frame) {
+            Ok((take, index)) => {
+                put_take(&take, index, &mut output, window)?;
+                return Ok(Reply::Done);
+            }
+            // Nobody asked for this very frame: it only looked like a gap.
+            Err(error) if situation.user_span.is_none() && error.kind == ErrorKind::Usage => {
+                situation.may_generate = false;
+            }
+            Err(error) => return Err(give_up(instance, effect, &error)),
+        }
+    }
     match situation.choose() {
         Choice::Source => put_source(instance, params, frame, source.as_ref(), &mut output, window)?,
-        Choice::Slate => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
-        Choice::Generate => match generate(instance, effect, frame) {
-            Ok((take, index)) => put_take(&take, index, &mut output, window)?,
-            Err(error) => return Err(give_up(instance, effect, &error)),
-        },
+        _ => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
     }
     Ok(Reply::Done)
 }
@@ -82,10 +92,14 @@ fn situation(
         _ => false,
     };
     let wanted = params::on_render(params)? == OnRender::Generate;
+    let span = match (params::user_span(params)?, instance.role) {
+        (None, Role::Generate) => Some(generator_span(effect)),
+        (span, _) => span,
+    };
     Ok(Situation {
         role: instance.role,
         look: source.map_or(Look::Missing, look::look),
-        user_span: params::user_span(params)?.map(|span| span.index(frame).is_some()),
+        user_span: span.map(|span| span.index(frame).is_some()),
         has_take: !matches!(shows, Shows::Nothing),
         broken_take,
         may_generate: wanted && is_final(render, Quirks::current(), project_size(effect), bounds),
@@ -161,16 +175,21 @@ fn clear(output: &mut OutputImage<'_>, window: RectI) {
 
 /// Keeps what was shown, where the host will not show it again and a later frame of this render may need it.
 fn remember(instance: &Instance, params: Params<'_>, frame: i64, image: &Image<'_>) {
-    let needed = instance.role == Role::Fill
-        && !Quirks::current().neighbours
-        && params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate);
-    if !needed {
+    if !remembers(instance, params) {
         return;
     }
     let keep = params.int(params::id::CONTEXT_FRAMES).map_or(8, |count| usize::try_from(count).unwrap_or(1));
     if let Ok(plate) = look::plate(image) {
         instance.history.lock().show(frame, plate, keep.clamp(1, 64));
     }
+}
+
+/// Whether frames that are shown must be remembered: the host gives no others, and a take may have to be made.
+#[must_use]
+pub fn remembers(instance: &Instance, params: Params<'_>) -> bool {
+    instance.role == Role::Fill
+        && !Quirks::current().neighbours
+        && params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate)
 }
 
 fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
@@ -216,13 +235,14 @@ fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> Result<(Arc<
         return Err(error);
     }
     let running = instance.begin().ok_or_else(|| Error::usage("a take is being made already."))?;
-    let made = make(instance, effect, &values, frame, &running.cancel, &mut Abort(effect));
+    let made =
+        make(instance, effect, &values, (frame, Occasion::Render), &running.cancel, &mut Abort(effect));
     let made = made.inspect_err(|error| {
         if error.kind != ErrorKind::Cancelled {
             instance.fail(values.hash(), error.clone());
         }
     })?;
-    instance.keep(made.state, made.summary.line());
+    instance.keep(effect, made.state, made.summary.line());
     shown()?.ok_or_else(|| {
         Error::usage(format!("frame {frame} is not among the frames that were made."))
             .hint("Set Span start and Span end.")

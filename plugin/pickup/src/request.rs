@@ -17,8 +17,7 @@ pub struct Timeline {
     pub size: Option<(u32, u32)>,
 }
 
-/// Puts the known frames and references into the store and builds the request. `pause` is asked between frames
-/// whether to go on.
+/// Puts the known frames and references into the store and builds the request.
 ///
 /// # Errors
 /// Of kind input if frames differ in size or there is no size, of kind storage if plates cannot be written.
@@ -28,14 +27,12 @@ pub fn build(
     footage: &mut dyn Plates,
     timeline: Timeline,
     store: &Store,
-    pause: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Request> {
     let mut size = None;
     let mut known = |frames: &[i64], footage: &mut dyn Plates| -> Result<Vec<PlateId>> {
         frames
             .iter()
             .map(|frame| {
-                pause()?;
                 let plate = footage.plate(*frame)?;
                 agree(&mut size, &plate, *frame)?;
                 store.put_plate(&plate.image())
@@ -121,7 +118,7 @@ mod tests {
         let mut footage = shown(&[(0, 32), (1, 32), (5, 32), (6, 32)]);
         let plan = settle(&values().wish(), &mut footage, 0).unwrap();
         let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: None };
-        let request = build(&values(), &plan, &mut footage, timeline, &store, &mut || Ok(())).unwrap();
+        let request = build(&values(), &plan, &mut footage, timeline, &store).unwrap();
         let known: Vec<bool> =
             request.canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
         assert_eq!(known, [true, true, false, false, false, true, true]);
@@ -138,26 +135,14 @@ mod tests {
         let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: None };
         let mut footage = shown(&[(0, 32), (1, 32), (5, 48)]);
         let plan = settle(&values().wish(), &mut footage, 0).unwrap();
-        let error = build(&values(), &plan, &mut footage, timeline, &store, &mut || Ok(())).unwrap_err();
+        let error = build(&values(), &plan, &mut footage, timeline, &store).unwrap_err();
         assert!(error.message.contains("48×16"), "{error}");
 
         let plan =
             Plan { job: Job::Generate, span: FrameSpan { first: 0, last: 3 }, before: vec![], after: vec![] };
-        assert!(build(&values(), &plan, &mut footage, timeline, &store, &mut || Ok(())).is_err());
+        assert!(build(&values(), &plan, &mut footage, timeline, &store).is_err());
         let timeline = Timeline { size: Some((64, 48)), ..timeline };
-        let request = build(&values(), &plan, &mut footage, timeline, &store, &mut || Ok(())).unwrap();
+        let request = build(&values(), &plan, &mut footage, timeline, &store).unwrap();
         assert_eq!((request.job, request.canvas.unknown_count()), (Job::Generate, 4));
-    }
-
-    #[test]
-    fn a_cancel_while_frames_are_gathered_is_heard() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(folder.path())).unwrap();
-        let mut footage = shown(&[(0, 32), (1, 32)]);
-        let plan = settle(&values().wish(), &mut footage, 0).unwrap();
-        let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: None };
-        let error = build(&values(), &plan, &mut footage, timeline, &store, &mut || Err(Error::cancelled()))
-            .unwrap_err();
-        assert_eq!(error.kind, pickup_core::ErrorKind::Cancelled);
     }
 }

@@ -36,6 +36,17 @@ impl Summary {
     }
 }
 
+/// The line after a setting was changed.
+#[must_use]
+pub fn stale(take: &TakeId, same: bool) -> String {
+    let short = take.short();
+    if same {
+        format!("Take {short} is what these settings made.")
+    } else {
+        format!("Take {short} was made with other settings. Press Generate for a new one.")
+    }
+}
+
 /// The line while a job runs.
 #[must_use]
 pub fn running(progress: &Progress) -> String {
