@@ -15,7 +15,7 @@ TOLERANCES = {"pipeline": 1e-3, "components": 5e-5, "tiny_wan_vace": 1e-6, "samp
 
 def files(folder: Path) -> set[str]:
     paths = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return {p for p in paths if not p.endswith(("README.md", "weights.bin"))}
+    return {p for p in paths if not p.endswith(("README.md", ".gitattributes", "weights.bin"))}
 
 
 def json_difference(a: object, b: object) -> float:

@@ -49,6 +49,14 @@ fn copy(source: &Package, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A folder for the copy, as readable as any that the user makes.
+fn folder_aside(to: &Path) -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
+    builder.prefix(".adding-").tempdir_in(to)
+}
+
 /// Contents only: the copy is the user's own file, whatever the source's permissions were.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to.parent().map_or_else(PathBuf::new, Path::to_owned))?;

@@ -1,0 +1,98 @@
+//! One graph at a time.
+
+use anyhow::{Context, Result, ensure};
+use ndarray::{Array3, Array4, Array5, ArrayView, Axis, Dimension, concatenate, s};
+use pickup_core::Cancel;
+use pickup_families::{Conditioning, TextEmbedding};
+use serde::{Deserialize, Serialize};
+
+use crate::{Model, golden};
+
+/// How far one component is from diffusers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Component {
+    /// Which graphs, and how they were run.
+    pub name: String,
+    /// Largest absolute difference of any number of the output.
+    pub error: f64,
+}
+
+/// Runs every component.
+///
+/// # Errors
+/// If one fails, or its output has another shape than diffusers'.
+pub fn component_errors(model: &mut Model) -> Result<Vec<Component>> {
+    let mut errors = vec![("text encoder".to_owned(), text(model)?)];
+    for chunk in [1, 2, 3, 8] {
+        errors.push((format!("VAE encoder, {chunk} at a time"), encode(model, chunk)?));
+        errors.push((format!("VAE decoder, {chunk} at a time"), decode(model, chunk)?));
+    }
+    errors.push(("transformer".to_owned(), transformer(model)?));
+    Ok(errors.into_iter().map(|(name, error)| Component { name, error }).collect())
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    prompt: String,
+}
+
+fn text(model: &mut Model) -> Result<f64> {
+    let expected: Array3<f32> = golden::array("components/text.out.npy")?;
+    let prompts: Vec<Prompt> = golden::json("components/tokens.json")?;
+    let found: Vec<_> = prompts.iter().map(|p| model.embed(&p.prompt)).collect::<Result<_, _>>()?;
+    let views: Vec<_> = found.iter().map(|embedding| embedding.0.view()).collect();
+    difference(concatenate(Axis(0), &views)?.view(), expected.view())
+}
+
+fn encode(model: &mut Model, chunk: usize) -> Result<f64> {
+    let frames: Array5<f32> = golden::array("components/encode.in.npy")?;
+    let expected: Array5<f32> = golden::array("components/encode.out.npy")?;
+    let found = model.vae(chunk).encode(frames.view(), &Cancel::new())?;
+    difference(found.view(), expected.view())
+}
+
+fn decode(model: &mut Model, chunk: usize) -> Result<f64> {
+    let latent: Array5<f32> = golden::array("components/decode.in.npy")?;
+    let expected: Array5<f32> = golden::array("components/decode.out.npy")?;
+    let found = frames(model, &latent, chunk)?;
+    let expected = expected.index_axis_move(Axis(0), 0).permuted_axes([1, 2, 3, 0]);
+    difference(found.view(), expected.view())
+}
+
+/// The frames `(t, h, w, 3)` of a latent.
+pub(crate) fn frames(model: &mut Model, latent: &Array5<f32>, chunk: usize) -> Result<Array4<f32>> {
+    let mut pieces: Vec<Array4<f32>> = Vec::new();
+    let mut take = |_: usize, piece| {
+        pieces.push(piece);
+        Ok(())
+    };
+    model.vae(chunk).decode(latent.view(), &mut take, &Cancel::new())?;
+    let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
+    concatenate(Axis(0), &views).context("no frames")
+}
+
+fn transformer(model: &mut Model) -> Result<f64> {
+    let latent: Array5<f32> = golden::array("components/transformer.in.latent.npy")?;
+    let text = TextEmbedding(golden::array("components/transformer.in.text.npy")?);
+    let control: Array5<f32> = golden::array("components/transformer.in.control.npy")?;
+    let expected: Array5<f32> = golden::array("components/transformer.out.npy")?;
+    let Model { family, transformer, .. } = model;
+    family.bind(transformer, &text, &Conditioning { control, references: 0 })?;
+    let mut worst = 0.0_f64;
+    for (index, timestep) in [999.0, 713.0, 20.0].into_iter().enumerate() {
+        let found = family.predict(transformer, &latent, timestep, &text, &Cancel::new())?;
+        let expected = expected.slice(s![index..index + 1, .., .., .., ..]);
+        worst = worst.max(difference(found.view(), expected)?);
+    }
+    Ok(worst)
+}
+
+/// Largest absolute difference; a number that is not finite counts as infinitely far.
+fn difference<D: Dimension>(a: ArrayView<'_, f32, D>, b: ArrayView<'_, f32, D>) -> Result<f64> {
+    ensure!(a.shape() == b.shape(), "expected shape {:?}, got {:?}", b.shape(), a.shape());
+    let apart = |(&a, &b): (&f32, &f32)| {
+        let apart = (f64::from(a) - f64::from(b)).abs();
+        if apart.is_finite() { apart } else { f64::INFINITY }
+    };
+    Ok(a.iter().zip(b.iter()).map(apart).fold(0.0, f64::max))
+}
