@@ -54,8 +54,8 @@ impl<'a> Tracker<'a> {
         self.step(0, 0);
     }
 
-    /// From now on time counts for `phase`.
-    fn count_for(&mut self, phase: Phase) {
+    /// From now on time counts for `phase`, which is not reported.
+    pub fn count_for(&mut self, phase: Phase) {
         let now = Instant::now();
         let seconds = now.duration_since(self.phase_began).as_secs_f64();
         *match self.phase {

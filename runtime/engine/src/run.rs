@@ -82,6 +82,7 @@ impl Engine {
         cancel: &Cancel,
         events: &mut dyn FnMut(Event),
     ) -> Result<Outcome> {
+        let mut tracker = Tracker::new(events);
         let settled = self.settle(request)?;
         if let Some(outcome) = self.reuse(&settled.id) {
             return Ok(outcome);
@@ -91,7 +92,6 @@ impl Engine {
         if let Some(outcome) = self.reuse(&settled.id) {
             return Ok(outcome);
         }
-        let mut tracker = Tracker::new(events);
         let source = connect()?;
         let job = Job { engine: self, request, settled: &settled, source: source.as_ref(), cancel };
         job.run(&mut tracker)
@@ -255,6 +255,7 @@ impl Job<'_> {
     ) -> Result<()> {
         let (hash, provider) = (self.settled.package.hash(), self.source.provider());
         tracker.enter(Phase::Encode);
+        tracker.count_for(Phase::Load);
         let mut graphs = match self.engine.resident.take(hash, provider) {
             Some(graphs) => graphs,
             None => Graphs::open(&self.settled.package, self.source, self.cancel)?,

@@ -2,17 +2,21 @@
 
 use std::ops::Range;
 
+/// Known frames on a side that one window must have room for, or it takes several: enough to see which
+/// way things move.
+const LEAST_CONTEXT: usize = 5;
+
 /// Stretches of the canvas that are done one after another, each independent of the others: the
 /// unknown frames with known ones around them. `most` is the longest window.
 ///
 /// A canvas that fits one window is one stretch. In a longer one, unknown frames that are further
 /// apart than half a window belong to different stretches, and known frames that no window has room
 /// for are left out, those furthest from the unknown first.
-pub(super) fn stretches(known: &[bool], most: usize, overlap: usize) -> Vec<Range<usize>> {
+pub(super) fn stretches(known: &[bool], most: usize) -> Vec<Range<usize>> {
     if known.len() <= most {
         return vec![0..known.len()];
     }
-    clusters(known, most / 2).into_iter().map(|cluster| with_context(cluster, known, most, overlap)).collect()
+    clusters(known, most / 2).into_iter().map(|cluster| with_context(cluster, known, most)).collect()
 }
 
 /// Runs from an unknown frame to an unknown frame, at least `apart` known frames between them.
@@ -29,10 +33,10 @@ fn clusters(known: &[bool], apart: usize) -> Vec<Range<usize>> {
 
 /// `cluster` and the known frames around it: as many as one window has room for, shared evenly; or a
 /// quarter of a window on each side, if it takes several windows anyway.
-fn with_context(cluster: Range<usize>, known: &[bool], most: usize, overlap: usize) -> Range<usize> {
+fn with_context(cluster: Range<usize>, known: &[bool], most: usize) -> Range<usize> {
     let before = known[..cluster.start].iter().rev().take_while(|known| **known).count();
     let after = known[cluster.end..].iter().take_while(|known| **known).count();
-    let needed = before.min(overlap) + after.min(overlap);
+    let needed = before.min(LEAST_CONTEXT) + after.min(LEAST_CONTEXT);
     let (before, after) = match most.checked_sub(cluster.len()) {
         Some(room) if room >= needed => share(room, before, after),
         _ => (before.min(most / 4), after.min(most / 4)),
@@ -58,13 +62,10 @@ mod tests {
     #[test]
     fn what_fits_is_taken_whole_and_else_the_context_is_shared() {
         let (k, u) = (true, false);
-        assert_eq!(stretches(&canvas(&[(k, 9), (u, 60), (k, 12)]), 81, 17), [0..81]);
-        assert_eq!(stretches(&canvas(&[(k, 100), (u, 41), (k, 100)]), 81, 17), [80..161]);
-        assert_eq!(stretches(&canvas(&[(k, 100), (u, 61), (k, 4)]), 81, 17), [84..165]);
-        assert_eq!(stretches(&canvas(&[(k, 100), (u, 200)]), 81, 17), [80..300]);
-        assert_eq!(
-            stretches(&canvas(&[(k, 50), (u, 5), (k, 200), (u, 5), (k, 50)]), 81, 17),
-            [12..93, 217..298]
-        );
+        assert_eq!(stretches(&canvas(&[(k, 9), (u, 60), (k, 12)]), 81), [0..81]);
+        assert_eq!(stretches(&canvas(&[(k, 100), (u, 41), (k, 100)]), 81), [80..161]);
+        assert_eq!(stretches(&canvas(&[(k, 100), (u, 61), (k, 4)]), 81), [84..165]);
+        assert_eq!(stretches(&canvas(&[(k, 100), (u, 200)]), 81), [80..300]);
+        assert_eq!(stretches(&canvas(&[(k, 50), (u, 5), (k, 200), (u, 5), (k, 50)]), 81), [12..93, 217..298]);
     }
 }

@@ -107,7 +107,7 @@ const COARSE: usize = 8;
 ///
 /// Every unknown frame is delivered by exactly one pass, in order.
 pub fn schedule(known: &[bool], rule: &Rule) -> Vec<Pass> {
-    let stretches = stretches(known, rule.most, rule.overlap());
+    let stretches = stretches(known, rule.most);
     stretches.into_iter().flat_map(|stretch| Scheduler::new(known, rule, stretch).run()).collect()
 }
 
@@ -139,7 +139,7 @@ impl<'a> Scheduler<'a> {
     fn level(&mut self, grid: &[usize], spacing: usize) {
         let mut done = 0;
         while let Some(first) = (done..grid.len()).find(|&index| self.is_open(grid[index], spacing)) {
-            let start = first.saturating_sub(self.rule.overlap());
+            let start = self.start_of_window(grid, first);
             let end = self.end_of_window(grid, start, first);
             self.window(&grid[start..end], &grid[first..end], spacing);
             done = end;
@@ -149,6 +149,16 @@ impl<'a> Scheduler<'a> {
     /// Whether a frame is still to be made at this spacing. At the finest, guides are made anew.
     fn is_open(&self, frame: usize, spacing: usize) -> bool {
         !self.known[frame] && (spacing == 1 || !self.made.contains(&frame))
+    }
+
+    /// A window begins with the frames that lead to its first open one: all of them if everything fits
+    /// or all are known, else as many as windows overlap.
+    fn start_of_window(&self, grid: &[usize], first: usize) -> usize {
+        let only_known = grid[..first].iter().all(|&frame| self.known[frame]);
+        if grid.len() <= self.rule.most || (only_known && first <= self.rule.most / 2) {
+            return 0;
+        }
+        first.saturating_sub(self.rule.overlap())
     }
 
     /// A window ends at the stretch's end, else on the last frame in it that is there, so that it does
@@ -305,6 +315,12 @@ pub(super) mod tests {
                 "held ahead: {window:?}"
             );
         }
+    }
+
+    #[test]
+    fn all_context_that_fits_is_used() {
+        let passes = check(&job(5, 8, 4), &rule(17));
+        assert_eq!((passes.len(), passes[0].parts.len(), passes[0].parts[0]), (1, 17, Part::Known(0)));
     }
 
     #[test]

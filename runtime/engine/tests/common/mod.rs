@@ -62,7 +62,7 @@ pub fn write_package(folder: &Path) {
         },
         "frame_rate": { "native": [16, 1], "follows_timeline": true },
         "conditioning": ["first", "last", "clip_start", "clip_end", "keyframe", "reference"],
-        "sampler": { "kind": "unipc", "shift": 3.0, "train_timesteps": 1000 },
+        "sampler": { "kind": "flow_euler", "shift": 3.0, "train_timesteps": 1000 },
         "presets": { "draft": { "steps": 2, "guidance": 1.0 }, "final": { "steps": 4, "guidance": 2.0 } },
         "guidance_default_negative": "grey",
         "files": records,
@@ -93,6 +93,7 @@ pub struct Seen {
 pub struct Source {
     pub seen: Arc<Mutex<Seen>>,
     pub free_memory: Option<u64>,
+    pub keyframes: bool,
 }
 
 impl GraphSource for Source {
@@ -100,7 +101,7 @@ impl GraphSource for Source {
         cancel.check()?;
         assert!(path.is_file(), "{}", path.display());
         self.seen.lock().unwrap().opened.push(kind);
-        Ok(Box::new(ClosedForm::new(kind, self.seen.clone())))
+        Ok(Box::new(ClosedForm::new(kind, self)))
     }
 
     fn provider(&self) -> Provider {
@@ -130,10 +131,11 @@ struct ClosedForm {
     outputs: Vec<TensorSpec>,
     bound: BTreeMap<String, Tensor>,
     seen: Arc<Mutex<Seen>>,
+    keyframes: bool,
 }
 
 impl ClosedForm {
-    fn new(kind: GraphKind, seen: Arc<Mutex<Seen>>) -> Self {
+    fn new(kind: GraphKind, source: &Source) -> Self {
         let names: &[&str] = match kind {
             GraphKind::TextEncoder => &["input_ids", "attention_mask"],
             GraphKind::Transformer => &[
@@ -152,7 +154,15 @@ impl ClosedForm {
             shape: vec![None; 5],
         };
         let outputs = vec![spec(&"out")];
-        Self { kind, inputs: names.iter().map(spec).collect(), outputs, bound: BTreeMap::new(), seen }
+        let (seen, keyframes) = (source.seen.clone(), source.keyframes);
+        Self {
+            kind,
+            inputs: names.iter().map(spec).collect(),
+            outputs,
+            bound: BTreeMap::new(),
+            seen,
+            keyframes,
+        }
     }
 }
 
@@ -185,8 +195,8 @@ impl Graph for ClosedForm {
         let five = |name: &str| float(all[name]).into_dimensionality::<Ix5>().unwrap();
         let out = match self.kind {
             GraphKind::TextEncoder => text(all["input_ids"]),
-            GraphKind::VaeEncFirst => pool(&five("frames"), 1).into(),
-            GraphKind::VaeEncNext => pool(&five("frames"), 4).into(),
+            GraphKind::VaeEncFirst => pool(&five("frames"), 1, self.keyframes).into(),
+            GraphKind::VaeEncNext => pool(&five("frames"), 4, self.keyframes).into(),
             GraphKind::VaeDecFirst => repeat(&five("latent"), 1).into(),
             GraphKind::VaeDecNext => repeat(&five("latent"), 4).into(),
             GraphKind::Transformer => {
@@ -197,7 +207,11 @@ impl Graph for ClosedForm {
                 }
                 let sigma = float(all["timestep"])[0] / 1000.0;
                 let latent = five("hidden_states");
-                let clean = clean(&five("control_hidden_states"), &float(all["encoder_hidden_states"]));
+                let clean = clean(
+                    &five("control_hidden_states"),
+                    &float(all["encoder_hidden_states"]),
+                    self.keyframes,
+                );
                 ((&latent - &clean) / sigma).into()
             }
         };
@@ -216,12 +230,14 @@ fn text(ids: &Tensor) -> Tensor {
     Array3::from_shape_fn((1, ids.len(), 3), |(_, token, _)| level(ids[[0, token]])).into()
 }
 
-fn pool(frames: &Array5<f32>, temporal: usize) -> Array5<f32> {
+fn pool(frames: &Array5<f32>, temporal: usize, keyframes: bool) -> Array5<f32> {
     let (_, c, t, h, w) = frames.dim();
+    let stronger = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
     Array5::from_shape_fn((1, c, t / temporal, h / 8, w / 8), |(_, c, t, y, x)| {
         let block =
             frames.slice(s![0, c, t * temporal..(t + 1) * temporal, y * 8..y * 8 + 8, x * 8..x * 8 + 8]);
-        block.mean().unwrap()
+        let means = block.outer_iter().map(|frame| frame.mean().unwrap());
+        if keyframes { means.fold(0.0, stronger) } else { means.sum::<f32>() / temporal as f32 }
     })
 }
 
@@ -233,9 +249,12 @@ fn repeat(latent: &Array5<f32>, temporal: usize) -> Array5<f32> {
 }
 
 /// The clean latent that `control` `(1, 6 + 64, f, h, w)` and the text mean.
-fn clean(control: &Array5<f32>, text: &ArrayD<f32>) -> Array5<f32> {
+fn clean(control: &Array5<f32>, text: &ArrayD<f32>, keyframes: bool) -> Array5<f32> {
     let frames = control.len_of(Axis(2));
-    let is_known = |frame: usize| control.slice(s![0, 6.., frame, .., ..]).iter().all(|mask| *mask == 0.0);
+    let is_known = |frame: usize| match keyframes {
+        true => control.slice(s![0, ..3, frame, .., ..]).iter().any(|level| *level != 0.0),
+        false => control.slice(s![0, 6.., frame, .., ..]).iter().all(|mask| *mask == 0.0),
+    };
     let known: Vec<usize> = (0..frames).filter(|&frame| is_known(frame)).collect();
     let (_, _, _, h, w) = control.dim();
     Array5::from_shape_fn((1, 3, frames, h, w), |(_, c, frame, y, x)| {
