@@ -82,7 +82,8 @@ pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: Frames
     let frame = frame_of(time);
     let covered = matches!(instance.shows(params)?, Shows::Take(_, span) if span.index(frame).is_some());
     let span = params::user_span(params)?;
-    let outside = span.is_some_and(|span| span.index(frame).is_none());
+    // Without a span nothing is made in a render, so no other frame is read.
+    let outside = span.is_none_or(|span| span.index(frame).is_none());
     if covered || outside || params::on_render(params)? == OnRender::UseTake {
         return Ok(Reply::Default);
     }

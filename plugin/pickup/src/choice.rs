@@ -41,7 +41,8 @@ impl Situation {
         match inside {
             false if self.role == Role::Generate => Choice::Slate,
             false => Choice::Source,
-            true if self.may_generate => Choice::Generate,
+            // Frames are never made for a gap that nobody named: black before a shot may be meant.
+            true if self.may_generate && self.user_span == Some(true) => Choice::Generate,
             true if self.role == Role::Generate || hole => Choice::Slate,
             // A plain colour is a gap only where somebody said so: elsewhere it is a fade or a title card.
             true if named && self.look == Look::Constant => Choice::Slate,
@@ -109,9 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn generating_happens_only_where_it_may_and_only_in_a_gap_or_span() {
+    fn generating_happens_only_where_it_may_and_only_in_a_named_span() {
         let may = |situation: Situation| Situation { may_generate: true, ..situation }.choose();
-        assert_eq!(may(filter(Look::Constant)), Choice::Generate);
+        assert_eq!(may(filter(Look::Constant)), Choice::Source, "nobody named a span");
+        assert_eq!(may(filter(Look::Missing)), Choice::Slate, "nobody named a span");
         assert_eq!(may(filter(Look::Picture)), Choice::Source);
         assert_eq!(may(Situation { user_span: Some(true), ..filter(Look::Picture) }), Choice::Generate);
         let generator =

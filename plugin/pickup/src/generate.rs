@@ -1,13 +1,15 @@
 //! The buttons: Generate and Cancel.
 
+use parking_lot::Mutex;
 use pickup_core::{Cancel, Error, ErrorKind, Event, Phase, Result};
 use pickup_ofx::{Changed, Effect, Flow, Gravity, Progress, Reply, Result as HostResult};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::fault::{from_host, to_host};
 use crate::instance::{Instance, newer};
-use crate::make::{Made, Occasion, Watch, make};
+use crate::make::{Made, Watch, make};
 use crate::params::{Values, id};
 use crate::state::Stored;
 use crate::status;
@@ -72,16 +74,21 @@ fn try_generate(instance: &Instance, effect: Effect<'_>, now: i64) -> Result<Mad
     let running = instance.begin().ok_or_else(busy)?;
     let values = Values::read(effect)?;
     let mut watch = Bar::new(effect, &running.cancel);
-    make(instance, effect, &values, (now, Occasion::Button), &running.cancel, &mut watch)
+    make(instance, effect, &values, now, &running.cancel, &mut watch)
 }
 
 fn busy() -> Error {
     Error::usage("a take is being made already.").hint("Wait for it, or press Cancel.")
 }
 
+/// Warnings that were shown in a dialogue; afterwards the status line is enough.
+static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 fn tell_warnings(effect: Effect<'_>, made: &Made) {
-    if !made.summary.warnings.is_empty() {
-        effect.message(Gravity::Warning, "pickup.warning", &made.summary.warnings.join("\n"));
+    let is_new = |warning: &&String| TOLD.lock().insert((*warning).clone());
+    let new: Vec<&str> = made.summary.warnings.iter().filter(is_new).map(String::as_str).collect();
+    if !new.is_empty() {
+        effect.message(Gravity::Warning, "pickup.warning", &new.join("\n"));
     }
 }
 

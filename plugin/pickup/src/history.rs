@@ -64,8 +64,7 @@ mod tests {
         let mut history = History::default();
         (0..10).for_each(|frame| history.show(frame, plate(), 4));
         let span = Some(FrameSpan { first: 10, last: 14 });
-        let plan =
-            settle(&Wish { job: JobChoice::Auto, span, context: 8, closed: true }, &mut history, 10).unwrap();
+        let plan = settle(&Wish { job: JobChoice::Auto, span, context: 8 }, &mut history, 10).unwrap();
         assert_eq!((plan.job, plan.before), (Job::ExtendAfter, vec![6, 7, 8, 9]));
     }
 

@@ -25,15 +25,6 @@ pub trait Watch {
     fn tell(&mut self, event: Option<Event>) -> ControlFlow<()>;
 }
 
-/// On what occasion a take is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// The user pressed the button and looks on.
-    Button,
-    /// A final render came to a frame without a take.
-    Render,
-}
-
 /// A take that was made, or found.
 #[derive(Clone, Debug)]
 pub struct Made {
@@ -51,16 +42,15 @@ pub fn make(
     instance: &Instance,
     effect: Effect<'_>,
     values: &Values,
-    (now, occasion): (i64, Occasion),
+    now: i64,
     cancel: &Cancel,
     watch: &mut dyn Watch,
 ) -> Result<Made> {
     let (rate, mut warnings) = clips::rate(effect).map(|(rate, warning)| (rate, Vec::from_iter(warning)))?;
     let timeline = Timeline { rate, size: project_size(effect) };
-    let wish = Wish { closed: occasion == Occasion::Render, ..values.wish() };
     let (plan, request) = {
         let mut footage = Heard { footage: footage(instance, effect), cancel, watch: &mut *watch };
-        let plan = plan(instance, effect, wish, &mut footage, now)?;
+        let plan = plan(instance, effect, values.wish(), &mut footage, now)?;
         let request =
             worker::with_store(|store| request::build(values, &plan, &mut footage, timeline, store))?;
         (plan, request)

@@ -241,7 +241,7 @@ pub const TABLE: &[Entry] = &[
         id::ON_RENDER,
         "On render",
         ParamKind::Choice { options: &["Use take", "Generate if missing"], default: 0 },
-        "What a render does for frames without a take. Generating happens only in final renders at full size.",
+        "What a render does for frames of the span without a take. Generating happens only in final renders at full size.",
     )
     .within(id::ADVANCED_GROUP)
     .evaluating(),
@@ -363,7 +363,7 @@ impl Values {
     /// What the user wishes for, as far as frames are concerned.
     #[must_use]
     pub fn wish(&self) -> Wish {
-        Wish { job: self.job, span: self.span, context: self.context_frames, closed: false }
+        Wish { job: self.job, span: self.span, context: self.context_frames }
     }
 }
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use crate::choice::{Choice, Situation};
 use crate::clips;
-use crate::fault::{from_host, to_host};
+use crate::fault::to_host;
 use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::look;
-use crate::make::{Occasion, Watch, generator_span, make, project_size};
+use crate::make::{Made, Watch, generator_span, make, project_size};
 use crate::params::{self, OnRender, Values};
 use crate::picture::Picture;
 use crate::role::Role;
@@ -38,24 +38,14 @@ pub fn render(instance: &Instance, effect: Effect<'_>, render: &Render) -> HostR
         return Ok(Reply::Done);
     }
     let source = source_image(effect, render.time)?;
-    let mut situation =
-        situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
-    if situation.choose() == Choice::Generate {
-        match generate(instance, effect, frame) {
-            Ok((take, index)) => {
-                put_take(&take, index, &mut output, window)?;
-                return Ok(Reply::Done);
-            }
-            // Nobody asked for this very frame: it only looked like a gap.
-            Err(error) if situation.user_span.is_none() && error.kind == ErrorKind::Usage => {
-                situation.may_generate = false;
-            }
-            Err(error) => return Err(give_up(instance, effect, &error)),
-        }
-    }
+    let situation = situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
     match situation.choose() {
         Choice::Source => put_source(instance, params, frame, source.as_ref(), &mut output, window)?,
-        _ => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
+        Choice::Slate => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
+        Choice::Generate => {
+            let (take, index) = generate(instance, effect, frame)?;
+            put_take(&take, index, &mut output, window)?;
+        }
     }
     Ok(Reply::Done)
 }
@@ -221,32 +211,27 @@ fn words(instance: &Instance, shows: &Shows, user_span: Option<bool>) -> Words {
 }
 
 /// Makes the take for a frame of a final render, once for all threads that ask.
-fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> Result<(Arc<Take>, usize)> {
-    let _making = wait_for_turn(instance, effect)?;
-    let shown = || -> Result<Option<(Arc<Take>, usize)>> {
-        let params = effect.params().map_err(from_host)?;
-        Ok(covered(&instance.shows(params).map_err(from_host)?, frame))
-    };
-    if let Some(found) = shown()? {
+fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<(Arc<Take>, usize)> {
+    let _making = wait_for_turn(instance, effect).map_err(|error| to_host(&error))?;
+    if let Some(found) = covered(&instance.shows(effect.params()?)?, frame) {
         return Ok(found);
     }
-    let values = Values::read(effect)?;
+    let values = Values::read(effect).map_err(|error| to_host(&error))?;
+    // Told once; the frames that follow only fail.
     if let Some(error) = instance.recent_failure(&values.hash()) {
-        return Err(error);
+        return Err(to_host(&error));
     }
-    let running = instance.begin().ok_or_else(|| Error::usage("a take is being made already."))?;
-    let made =
-        make(instance, effect, &values, (frame, Occasion::Render), &running.cancel, &mut Abort(effect));
-    let made = made.inspect_err(|error| {
-        if error.kind != ErrorKind::Cancelled {
-            instance.fail(values.hash(), error.clone());
-        }
-    })?;
+    let made = make_once(instance, effect, &values, frame)
+        .map_err(|error| give_up(instance, effect, &values, error))?;
     instance.keep(effect, made.state, made.summary.line());
-    shown()?.ok_or_else(|| {
-        Error::usage(format!("frame {frame} is not among the frames that were made."))
-            .hint("Set Span start and Span end.")
+    covered(&instance.shows(effect.params()?)?, frame).ok_or_else(|| {
+        pickup_ofx::Error::failed(format!("frame {frame} is not among the frames that were made"))
     })
+}
+
+fn make_once(instance: &Instance, effect: Effect<'_>, values: &Values, frame: i64) -> Result<Made> {
+    let running = instance.begin().ok_or_else(|| Error::usage("a take is being made already."))?;
+    make(instance, effect, values, frame, &running.cancel, &mut Abort(effect))
 }
 
 fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parking_lot::MutexGuard<'a, ()>> {
@@ -260,13 +245,15 @@ fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parki
     }
 }
 
-fn give_up(instance: &Instance, effect: Effect<'_>, error: &Error) -> pickup_ofx::Error {
+fn give_up(instance: &Instance, effect: Effect<'_>, values: &Values, error: Error) -> pickup_ofx::Error {
+    let answer = to_host(&error);
     if error.kind != ErrorKind::Cancelled {
-        instance.note(status::failed(error));
+        instance.note(status::failed(&error));
         // A dialogue out of a render thread would hang some hosts; the log does not.
         effect.message(Gravity::Log, "pickup.render", &error.line());
+        instance.fail(values.hash(), error);
     }
-    to_host(error)
+    answer
 }
 
 /// Stops when the host aborts the render.

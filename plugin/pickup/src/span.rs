@@ -108,9 +108,6 @@ pub struct Wish {
     pub span: Option<FrameSpan>,
     /// How many frames to continue from on each side, at most.
     pub context: usize,
-    /// Whether a span that is found must have picture at both ends. Nobody looks on in a render, and black before
-    /// a shot is rather meant than missing.
-    pub closed: bool,
 }
 
 /// What will be made, and from which frames.
@@ -133,7 +130,7 @@ pub struct Plan {
 pub fn settle(wish: &Wish, footage: &mut dyn Footage, now: i64) -> Result<Plan> {
     let span = match wish.span {
         Some(span) => span,
-        None => find_span(wish, footage, now)?,
+        None => find_span(wish.job, footage, now)?,
     };
     check(span)?;
     let auto = wish.job == JobChoice::Auto;
@@ -210,9 +207,8 @@ fn inside(footage: &dyn Footage, frame: i64) -> bool {
     footage.range().is_none_or(|range| range.index(frame).is_some())
 }
 
-fn find_span(wish: &Wish, footage: &mut dyn Footage, now: i64) -> Result<FrameSpan> {
-    let wanted = |hole: &Hole| match wish.job {
-        JobChoice::Auto if wish.closed => hole.before && hole.after,
+fn find_span(job: JobChoice, footage: &mut dyn Footage, now: i64) -> Result<FrameSpan> {
+    let wanted = |hole: &Hole| match job {
         JobChoice::Auto => hole.before || hole.after,
         JobChoice::Fill => hole.before && hole.after,
         JobChoice::ExtendAfter => hole.before && !hole.after,
@@ -295,11 +291,7 @@ mod tests {
 
     fn plan(frames: &'static str, job: JobChoice, span: Option<(i64, i64)>, now: i64) -> Result<Plan> {
         let span = span.map(|(first, last)| FrameSpan { first, last });
-        settle(
-            &Wish { job, span, context: 3, closed: false },
-            &mut Strip { frames, start: 0, ranged: true },
-            now,
-        )
+        settle(&Wish { job, span, context: 3 }, &mut Strip { frames, start: 0, ranged: true }, now)
     }
 
     fn summary(plan: Result<Plan>) -> (Job, i64, i64, Vec<i64>, Vec<i64>) {
@@ -372,19 +364,9 @@ mod tests {
     }
 
     #[test]
-    fn in_a_render_only_a_closed_gap_is_found() {
-        let mut strip = Strip { frames: "CCPPCC", start: 0, ranged: true };
-        let wish = Wish { job: JobChoice::Auto, span: None, context: 8, closed: false };
-        assert!(settle(&wish, &mut strip, 0).is_ok());
-        assert!(settle(&Wish { closed: true, ..wish }, &mut strip, 0).is_err());
-        strip.frames = "PPCCPP";
-        assert!(settle(&Wish { closed: true, ..wish }, &mut strip, 0).is_ok());
-    }
-
-    #[test]
     fn without_a_range_an_open_end_is_no_span() {
         let mut strip = Strip { frames: "PP..PP", start: 100, ranged: false };
-        let wish = Wish { job: JobChoice::Auto, span: None, context: 8, closed: false };
+        let wish = Wish { job: JobChoice::Auto, span: None, context: 8 };
         assert_eq!(settle(&wish, &mut strip, 100).unwrap().span, FrameSpan { first: 102, last: 103 });
         strip.frames = "PPPP";
         assert!(settle(&wish, &mut strip, 100).is_err());
@@ -396,7 +378,7 @@ mod tests {
         fn a_plan_is_one_run_of_frames(frames in "[PCT.]{0,40}", now in -5i64..45, context in 1usize..9, job in 0i32..5) {
             let frames: &'static str = Box::leak(frames.into_boxed_str());
             let mut strip = Strip { frames, start: 0, ranged: true };
-            let wish = Wish { job: JobChoice::from_index(job), span: None, context, closed: false };
+            let wish = Wish { job: JobChoice::from_index(job), span: None, context };
             if let Ok(plan) = settle(&wish, &mut strip, now) {
                 let all: Vec<i64> = plan.before.iter().copied().chain(plan.span.first..=plan.span.last)
                     .chain(plan.after.iter().copied()).collect();
