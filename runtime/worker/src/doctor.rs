@@ -30,8 +30,23 @@ fn providers(runtime: &Runtime) -> Vec<Finding> {
         choices.push(("DirectML", ProviderChoice::DirectMl));
     }
     choices.push(("CPU", ProviderChoice::Cpu));
-    let try_out = |(name, choice)| of(name, runtime.decide(choice).map(|_| "a graph ran on it".to_owned()));
+    let try_out = |(name, choice)| of(name, try_out(runtime, choice));
     choices.into_iter().map(try_out).collect()
+}
+
+fn try_out(runtime: &Runtime, choice: ProviderChoice) -> Result<String> {
+    let works = runtime.decide(choice).map(|_| "a graph ran on it".to_owned());
+    works.map_err(|error| {
+        error.hint(match choice {
+            ProviderChoice::Cuda => {
+                "Only for NVIDIA GPUs: needs their driver, CUDA's libraries and the CUDA build of ONNX Runtime."
+            }
+            ProviderChoice::DirectMl => {
+                "Only for GPUs on Windows: needs the DirectML build of ONNX Runtime with DirectML.dll beside it."
+            }
+            _ => "Install Pickup again.",
+        })
+    })
 }
 
 fn memory() -> Finding {
