@@ -60,13 +60,14 @@ def build_pipeline() -> WanVACEPipeline:
     tokenizer = build_tokenizer()
     text = UMT5EncoderModel(UMT5Config(vocab_size=tokenizer.get_vocab_size(), d_model=TEXT_WIDTH, d_kv=8, d_ff=48, num_layers=2,
                                        num_heads=4, feed_forward_proj="gated-gelu"))
-    vae = AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True])
+    # With fewer channels its norms divide by almost nothing here and there, and rounding alone is 5e-5.
+    vae = AutoencoderKLWan(base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True])
     transformer = WanVACETransformer3DModel(
         patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=16, in_channels=16, out_channels=16, text_dim=TEXT_WIDTH,
         freq_dim=64, ffn_dim=64, num_layers=3, vace_layers=[0, 2], vace_in_channels=96, rope_max_seq_len=64)
     pipeline = WanVACEPipeline(
         tokenizer=PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"),
-        text_encoder=seeded(text, 1), vae=seeded(vae, 2), transformer=seeded(transformer, 3),
+        text_encoder=seeded(text, 1), vae=seeded(vae, 5), transformer=seeded(transformer, 3),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -23,8 +23,7 @@ pub fn add(from: &Path, to: &Path) -> Result<Package> {
         return already_there(&source, &place);
     }
     fs::create_dir_all(to).map_err(|error| failed(to, &error))?;
-    let aside =
-        tempfile::Builder::new().prefix(".adding-").tempdir_in(to).map_err(|error| failed(to, &error))?;
+    let aside = folder_aside(to).map_err(|error| failed(to, &error))?;
     copy(&source, aside.path())?;
     Package::open_with(aside.path(), true, None)?;
     fs::rename(aside.path(), &place).map_err(|error| failed(&place, &error))?;

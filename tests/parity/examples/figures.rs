@@ -16,7 +16,8 @@ fn main() -> anyhow::Result<()> {
             runs.push(json!({"case": case.title(), "variation": format!("{variation:?}"), "psnr_db": psnr}));
         }
     }
-    let bounds = json!({"component": COMPONENT_BOUND, "pipeline_db": PIPELINE_BOUND, "control_db": CONTROL_BOUND});
+    let bounds =
+        json!({"component": COMPONENT_BOUND, "pipeline_db": PIPELINE_BOUND, "control_db": CONTROL_BOUND});
     println!("{:#}", json!({"components": components, "pipeline": runs, "bounds": bounds}));
     Ok(())
 }

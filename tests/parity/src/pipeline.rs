@@ -89,7 +89,12 @@ impl Case {
     /// If a run fails, or the frames have another shape.
     pub fn psnr(&self, model: &mut Model, variation: Variation) -> Result<f64> {
         let found = self.frames(model, variation)?;
-        ensure!(found.dim() == self.expected.dim(), "expected {:?}, got {:?}", self.expected.dim(), found.dim());
+        ensure!(
+            found.dim() == self.expected.dim(),
+            "expected {:?}, got {:?}",
+            self.expected.dim(),
+            found.dim()
+        );
         let square = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)).powi(2);
         let mean = found.iter().zip(&self.expected).map(square).sum::<f64>() / found.len() as f64;
         Ok(-10.0 * mean.log10())
