@@ -4,7 +4,7 @@
 //! take: plates through `pickup_takes`'s conversions, the canvas in the timeline's order, and `None`
 //! for everything the user did not set.
 
-use pickup_core::{Canvas, Error, Request, Result, Settings};
+use pickup_core::{Cancel, Canvas, Error, Request, Result, Settings};
 use pickup_takes::Store;
 
 use crate::args::{Direction, JobCommand, JobOptions};
@@ -14,10 +14,10 @@ use crate::sequence::{End, gather};
 /// The request of a job; its plates are in the store.
 ///
 /// # Errors
-/// Of kind usage or input, with what was expected and what came.
-pub(crate) fn build(job: &JobCommand, store: &Store) -> Result<Request> {
+/// Of kind usage or input, with what was expected and what came; of kind cancelled.
+pub(crate) fn build(job: &JobCommand, store: &Store, cancel: &Cancel) -> Result<Request> {
     check_frames(job.options().frames)?;
-    let mut request = Request::new(canvas(job, store)?);
+    let mut request = Request::new(canvas(job, store, cancel)?);
     // Before references are read: what makes no sense is told first.
     settle(&mut request, job.options());
     request.check()?;
@@ -32,7 +32,7 @@ pub(crate) fn build(job: &JobCommand, store: &Store) -> Result<Request> {
 
 fn settle(request: &mut Request, options: &JobOptions) {
     request.prompt.clone_from(&options.prompt);
-    request.negative_prompt = options.negative.clone().filter(|negative| !negative.is_empty());
+    request.negative_prompt = options.negative.clone().filter(|negative| !negative.trim().is_empty());
     if let Some(model) = &options.model {
         request.model.clone_from(model);
     }
@@ -53,23 +53,24 @@ fn check_frames(frames: u32) -> Result<()> {
         .hint("Set --frames to the length of the gap or the extension."))
 }
 
-fn canvas(job: &JobCommand, store: &Store) -> Result<Canvas> {
+fn canvas(job: &JobCommand, store: &Store, cancel: &Cancel) -> Result<Canvas> {
     let options = job.options();
     let (rate, unknown) = (options.fps, options.frames as usize);
+    let gather = |sequence: &str, end| gather(store, sequence, end, cancel);
     match job {
         JobCommand::Generate { size, .. } => Ok(Canvas::around(*size, rate, [], unknown, [])),
         JobCommand::Fill { before, after, context, .. } => {
-            let before = gather(store, before, End::Last(usize::from(*context)))?;
-            let after = gather(store, after, End::First(usize::from(*context)))?;
+            let before = gather(before, End::Last(usize::from(*context)))?;
+            let after = gather(after, End::First(usize::from(*context)))?;
             before.check_same_size(&after)?;
             Ok(Canvas::around(before.size, rate, before.plates, unknown, after.plates))
         }
         JobCommand::Extend { clip, direction: Direction::After, context, .. } => {
-            let clip = gather(store, clip, End::Last(usize::from(*context)))?;
+            let clip = gather(clip, End::Last(usize::from(*context)))?;
             Ok(Canvas::around(clip.size, rate, clip.plates, unknown, []))
         }
         JobCommand::Extend { clip, direction: Direction::Before, context, .. } => {
-            let clip = gather(store, clip, End::First(usize::from(*context)))?;
+            let clip = gather(clip, End::First(usize::from(*context)))?;
             Ok(Canvas::around(clip.size, rate, [], unknown, clip.plates))
         }
     }

@@ -5,7 +5,7 @@ mod natural;
 mod pattern;
 mod video;
 
-use pickup_core::{Error, PlateId, Result};
+use pickup_core::{Cancel, Error, PlateId, Result};
 use pickup_takes::{PlateBuffer, Store};
 use std::path::PathBuf;
 
@@ -61,31 +61,34 @@ enum Source {
 ///
 /// # Errors
 /// Of kind input if there is no such sequence, a picture cannot be read or is of another size; of
-/// kind storage if the store cannot be written.
-pub(crate) fn gather(store: &Store, sequence: &str, end: End) -> Result<Known> {
+/// kind storage if the store cannot be written; of kind cancelled.
+pub(crate) fn gather(store: &Store, sequence: &str, end: End, cancel: &Cancel) -> Result<Known> {
     match files::resolve(sequence)? {
-        Source::Pictures(paths) => from_pictures(store, sequence, end.of(paths)),
+        Source::Pictures(paths) => from_pictures(store, sequence, end.of(paths), cancel),
         Source::Video(path) => {
             let frames = video::decode(&path, end)?.into_iter().map(|frame| (sequence.to_owned(), Ok(frame)));
-            put(store, sequence, frames)
+            put(store, sequence, frames, cancel)
         }
     }
 }
 
-fn from_pictures(store: &Store, sequence: &str, paths: Vec<PathBuf>) -> Result<Known> {
+fn from_pictures(store: &Store, sequence: &str, paths: Vec<PathBuf>, cancel: &Cancel) -> Result<Known> {
     if let Some(gap) = natural::first_gap(&paths) {
         note(&format!("warning: {sequence} lacks a frame before {}", gap.display()));
     }
-    put(store, sequence, paths.into_iter().map(|path| (path.display().to_string(), picture::read(&path))))
+    let frames = paths.into_iter().map(|path| (path.display().to_string(), picture::read(&path)));
+    put(store, sequence, frames, cancel)
 }
 
 fn put(
     store: &Store,
     sequence: &str,
     frames: impl Iterator<Item = (String, Result<PlateBuffer>)>,
+    cancel: &Cancel,
 ) -> Result<Known> {
     let mut first: Option<Known> = None;
     for (name, frame) in frames {
+        cancel.check()?;
         let frame = frame?;
         let size = (frame.width, frame.height);
         let plate = store.put_plate(&frame.image()).map_err(|error| error.within(&name))?;

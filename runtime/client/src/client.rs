@@ -6,7 +6,7 @@ use pickup_core::{Cancel, Error, Event, Provider, ProviderChoice, Request, Resul
 use pickup_takes::Store;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::conversation::{Conversation, TICK, Trouble, Waiter, greet};
@@ -36,12 +36,19 @@ pub struct Client {
     store: OnceLock<Store>,
     worker: Mutex<Option<Worker>>,
     last_job: AtomicU64,
+    hurried: AtomicBool,
 }
 
 impl Client {
     /// A client. Opens nothing and starts nothing.
     pub fn new(options: ClientOptions) -> Self {
-        Self { options, store: OnceLock::new(), worker: Mutex::new(None), last_job: AtomicU64::new(0) }
+        Self {
+            options,
+            store: OnceLock::new(),
+            worker: Mutex::new(None),
+            last_job: AtomicU64::new(0),
+            hurried: AtomicBool::new(false),
+        }
     }
 
     /// The store that the worker uses too.
@@ -112,6 +119,12 @@ impl Client {
         }
     }
 
+    /// Takes the patience from the running job: if it is cancelled, now or later, its worker is
+    /// killed at once. For a user who asks to cancel a second time.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Ordering::SeqCst);
+    }
+
     /// Ends the worker, if there is one and no job is running; the next job starts a new one.
     pub fn release(&self) {
         if let Some(mut worker) = self.worker.try_lock() {
@@ -129,6 +142,7 @@ impl Client {
         let slot = &mut *turn;
         let job = self.last_job.fetch_add(1, Ordering::Relaxed) + 1;
         let question = question(job);
+        self.hurried.store(false, Ordering::SeqCst);
         if slot.as_mut().is_some_and(Worker::is_gone) {
             *slot = None;
         }
@@ -138,7 +152,9 @@ impl Client {
                 Some(worker) => worker,
                 None => slot.insert(self.start(waiter)?),
             };
-            match Conversation::new(worker, job, self.options.patience).ask(question.clone(), waiter) {
+            match Conversation::new(worker, job, self.options.patience, &self.hurried)
+                .ask(question.clone(), waiter)
+            {
                 Ok(answer) => return Ok(answer),
                 Err(Trouble::Answered(error)) => return Err(error),
                 Err(Trouble::Lost(error)) => {

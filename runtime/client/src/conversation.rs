@@ -3,6 +3,7 @@
 use pickup_core::protocol::{FromWorker, PROTOCOL, ToWorker};
 use pickup_core::{Cancel, Error, Event, Phase, Result};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::options::Patience;
@@ -87,6 +88,8 @@ pub(crate) struct Conversation<'a> {
     worker: &'a mut Worker,
     job: u64,
     patience: Patience,
+    /// Whether patience has ended.
+    hurried: &'a AtomicBool,
     /// When the worker is killed; set when it was told to stop.
     deadline: Option<Instant>,
     /// The last phase that was told, for the words about a crash.
@@ -95,8 +98,8 @@ pub(crate) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    pub(crate) fn new(worker: &'a mut Worker, job: u64, patience: Patience) -> Self {
-        Self { worker, job, patience, deadline: None, phase: None, warnings: Vec::new() }
+    pub(crate) fn new(worker: &'a mut Worker, job: u64, patience: Patience, hurried: &'a AtomicBool) -> Self {
+        Self { worker, job, patience, hurried, deadline: None, phase: None, warnings: Vec::new() }
     }
 
     /// Asks, and returns the answer with the warnings that came before it.
@@ -144,7 +147,7 @@ impl<'a> Conversation<'a> {
                 self.deadline = Some(Instant::now() + self.patience.cancel);
                 Ok(())
             }
-            Some(deadline) if Instant::now() > deadline => {
+            Some(deadline) if Instant::now() > deadline || self.hurried.load(Ordering::SeqCst) => {
                 self.worker.kill();
                 Err(Trouble::Lost(Error::cancelled()))
             }

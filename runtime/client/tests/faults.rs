@@ -141,6 +141,25 @@ fn a_cancel_from_another_thread_kills_a_worker_that_does_not_answer() {
 }
 
 #[test]
+fn a_second_cancel_does_not_wait() {
+    let patient = |options: &mut ClientOptions| options.patience.cancel = Duration::from_secs(60);
+    let bench = bench_with("stall:denoise", true, patient);
+    let (begun, mut calls) = (Instant::now(), 0);
+    let error = bench
+        .run_with(&Cancel::new(), &mut |_| {
+            calls += 1;
+            if calls == 20 {
+                bench.client.hurry();
+            }
+            if calls > 12 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Cancelled);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    bench.run().unwrap();
+}
+
+#[test]
 fn the_callback_is_called_although_the_worker_is_silent() {
     let bench = bench("quiet");
     let (mut last, mut longest) = (Instant::now(), Duration::ZERO);

@@ -2,7 +2,7 @@
 
 use pickup_client::{Client, ClientOptions, Finished};
 use pickup_core::protocol::Estimate;
-use pickup_core::{Cancel, Error, Request, Result};
+use pickup_core::{Error, Request, Result};
 use pickup_takes::Take;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::args::{JobCommand, JobOptions};
 use crate::console::{Console, bytes};
-use crate::interrupt::cancel_on_interrupt;
+use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Display;
 use crate::request;
@@ -24,13 +24,14 @@ pub(crate) fn run(job: &JobCommand, store: Option<&Path>, console: &Console) -> 
     let out = options.out.as_deref().ok_or_else(|| {
         Error::usage("expected a folder for the frames, got none.").hint("Add --out DIR, or --estimate.")
     })?;
+    // Before anything is made that would have to be taken away again.
+    let interrupt = Interrupt::listen()?;
     let output = Output::prepare(out, options.format, options.overwrite)?;
     let client = client(store);
-    let request = request::build(job, client.store()?)?;
-    let cancel = cancel_on_interrupt()?;
-    let finished = generate(&client, &request, options, &cancel)?;
+    let request = request::build(job, client.store()?, &interrupt.cancel)?;
+    let finished = generate(&client, &request, options, &interrupt)?;
     let take = client.store()?.open_take(&finished.take)?;
-    cancel.check()?;
+    interrupt.cancel.check()?;
     let files = output.write(&take)?;
     let done = Done::new(&finished, &take, out, files);
     console.result(&done, || done.text());
@@ -39,9 +40,10 @@ pub(crate) fn run(job: &JobCommand, store: Option<&Path>, console: &Console) -> 
 
 /// Says what a job would cost.
 pub(crate) fn estimate(job: &JobCommand, store: Option<&Path>, console: &Console) -> Result<()> {
+    let interrupt = Interrupt::listen()?;
     let client = client(store);
-    let request = request::build(job, client.store()?)?;
-    let estimate = client.estimate(&request, job.options().provider.into(), &cancel_on_interrupt()?)?;
+    let request = request::build(job, client.store()?, &interrupt.cancel)?;
+    let estimate = client.estimate(&request, job.options().provider.into(), &interrupt.cancel)?;
     console.result(&estimate, || estimate_text(&estimate));
     Ok(())
 }
@@ -51,9 +53,17 @@ pub(crate) fn client(store: Option<&Path>) -> Client {
     Client::new(ClientOptions { store: store.map(Path::to_owned), ..ClientOptions::default() })
 }
 
-fn generate(client: &Client, request: &Request, options: &JobOptions, cancel: &Cancel) -> Result<Finished> {
+fn generate(
+    client: &Client,
+    request: &Request,
+    options: &JobOptions,
+    interrupt: &Interrupt,
+) -> Result<Finished> {
     let mut display = Display::new();
-    let finished = client.run(request, options.provider.into(), cancel, &mut |event| {
+    let finished = client.run(request, options.provider.into(), &interrupt.cancel, &mut |event| {
+        if interrupt.is_urgent() {
+            client.hurry();
+        }
         if let Some(event) = &event {
             display.show(event);
         }

@@ -6,39 +6,61 @@
 use pickup_core::{Canvas, Error, Result};
 use pickup_takes::{PlateBuffer, plate_from_rgba8};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::End;
+
+/// How ffmpeg is told to hand on every frame once, since 5.1 and before.
+const EVERY_FRAME: [&str; 2] = ["-fps_mode", "-vsync"];
 
 /// The frames at one end of a video.
 ///
 /// # Errors
 /// Of kind input if there is no ffmpeg, or it cannot read the file.
 pub(super) fn decode(path: &Path, end: End) -> Result<Vec<PlateBuffer>> {
-    let mut ffmpeg = start(path)?;
-    let output = ffmpeg.stdout.take().map(BufReader::new);
-    let frames = output.map_or(Ok(Vec::new()), |output| read_end(output, end));
-    // It ends of itself, by a broken pipe, where not all of it was wanted.
-    let reason = reason(ffmpeg);
-    let unreadable = |why: &str| {
-        Error::input(format!("ffmpeg cannot read {}: {why}.", path.display()))
-            .hint("Give a video that plays, or export it as a sequence of pictures.")
-    };
-    match frames {
-        Err(error) => Err(unreadable(&error.to_string())),
-        Ok(frames) if frames.is_empty() => Err(unreadable(&reason)),
-        Ok(frames) => frames.into_iter().map(Ppm::into_plate).collect(),
+    let mut reason = String::new();
+    for option in EVERY_FRAME {
+        match run(path, option, end)? {
+            Ok(frames) => return frames.into_iter().map(Ppm::into_plate).collect(),
+            Err(why) => reason = why,
+        }
+        if !reason.contains(option.trim_start_matches('-')) {
+            break;
+        }
     }
+    Err(Error::input(format!("ffmpeg cannot read {}: {reason}.", path.display()))
+        .hint("Give a video that plays, or export it as a sequence of pictures."))
 }
 
-fn start(path: &Path) -> Result<Child> {
+/// Runs ffmpeg; the inner error is what it said.
+fn run(path: &Path, option: &str, end: End) -> Result<Result<Vec<Ppm>, String>> {
+    // A file, as nobody reads what it says while its pictures are read.
+    let said =
+        tempfile::tempfile().map_err(|error| Error::storage(format!("no file can be made: {error}.")))?;
+    let mut ffmpeg = start(path, option, &said)?;
+    let output = ffmpeg.stdout.take().map(BufReader::new);
+    let frames = output.map_or(Ok(Vec::new()), |output| read_end(output, end));
+    // It may go on where not all of it was wanted.
+    let _ = ffmpeg.kill();
+    let _ = ffmpeg.wait();
+    let reason = reason(said);
+    Ok(match frames {
+        Err(error) => Err(error.to_string()),
+        Ok(frames) if frames.is_empty() => Err(reason),
+        Ok(frames) => Ok(frames),
+    })
+}
+
+fn start(path: &Path, every_frame: &str, said: &File) -> Result<Child> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
-    command.args(["-map", "0:v:0", "-fps_mode", "passthrough"]);
+    command.args(["-map", "0:v:0", every_frame, "passthrough"]);
     command.args(["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let errors = said.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     command.spawn().map_err(|error| {
         Error::input(format!(
             "reading the video {} needs ffmpeg, which did not start: {error}.",
@@ -48,16 +70,14 @@ fn start(path: &Path) -> Result<Child> {
     })
 }
 
-/// The last line that ffmpeg said.
-fn reason(mut ffmpeg: Child) -> String {
-    let mut text = String::new();
-    if let Some(errors) = ffmpeg.stderr.take() {
-        let _ = errors.take(1 << 16).read_to_string(&mut text);
-    }
-    let _ = ffmpeg.kill();
-    let _ = ffmpeg.wait();
-    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    last.unwrap_or("it has no pictures").trim_end_matches('.').to_owned()
+/// What ffmpeg said, in one line.
+fn reason(mut said: File) -> String {
+    let mut bytes = Vec::new();
+    let _ = said.rewind().and_then(|()| said.take(1 << 16).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+    let reason = if lines.is_empty() { "it has no pictures".to_owned() } else { lines.join("; ") };
+    reason.trim_end_matches('.').to_owned()
 }
 
 /// One picture: `(h, w, 3)` in 8 bits.
