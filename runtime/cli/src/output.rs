@@ -56,7 +56,7 @@ impl Output {
         let write = || -> Result<Vec<String>> {
             fs::create_dir(&folder).map_err(|error| unwritable(&self.place, &error))?;
             write_record(take, &folder).map_err(|error| unwritable(&self.place, &error))?;
-            write_frames(take, &folder, self.format)
+            write_frames(take, &folder, &self.place, self.format)
         };
         let names = write()?;
         self.settle(&folder).map_err(|error| unwritable(&self.place, &error))?;
@@ -152,8 +152,8 @@ fn write_record(take: &Take, folder: &Path) -> io::Result<()> {
     fs::write(folder.join("take.json"), serde_json::to_vec_pretty(take.record())?)
 }
 
-/// The names of the written frames.
-fn write_frames(take: &Take, folder: &Path, format: Format) -> Result<Vec<String>> {
+/// The names of the frames, written into `folder`; errors name `place`, where they are to be.
+fn write_frames(take: &Take, folder: &Path, place: &Path, format: Format) -> Result<Vec<String>> {
     let frames = 0..take.frame_count() as usize;
     // One layout for the whole sequence.
     let opaque =
@@ -165,7 +165,7 @@ fn write_frames(take: &Take, folder: &Path, format: Format) -> Result<Vec<String
             let name = format!("frame_{frame:06}.{extension}");
             let pixels = take.checked_frame(frame)?;
             let picture = Picture { width: take.width(), height: take.height(), channels, pixels };
-            picture.write(&folder.join(&name), format)?;
+            picture.write(&folder.join(&name), &place.join(&name), format)?;
             Ok(name)
         })
         .collect()
@@ -180,10 +180,11 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    fn write(&self, path: &Path, format: Format) -> Result<()> {
+    /// Writes the file `path`; errors name `shown`.
+    fn write(&self, path: &Path, shown: &Path, format: Format) -> Result<()> {
         self.encode(path, format).map_err(|error| match error {
-            image::ImageError::IoError(error) => unwritable(path, &error),
-            other => Error::storage(format!("writing {} failed: {other}.", path.display())),
+            image::ImageError::IoError(error) => unwritable(shown, &error),
+            other => Error::storage(format!("writing {} failed: {other}.", shown.display())),
         })
     }
 

@@ -85,7 +85,8 @@ impl Canvas {
                 self.width,
                 self.height,
                 max = Self::MAX_SIDE
-            )));
+            ))
+            .hint("Set the size of the project, or of the frames asked for, to that of a picture."));
         }
         if self.unknown_count() == 0 {
             return Err(Error::usage("there is nothing to generate: the span has no frames.")

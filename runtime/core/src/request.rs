@@ -122,10 +122,12 @@ impl Request {
             .hint("Install the same version of the plugin and the worker."));
         }
         if let Some(steps) = self.settings.steps.filter(|steps| !(1..=200).contains(steps)) {
-            return Err(Error::usage(format!("expected 1 to 200 steps, got {steps}.")));
+            return Err(Error::usage(format!("expected 1 to 200 steps, got {steps}."))
+                .hint("Leave the steps to the quality, or set a number in that range."));
         }
         if let Some(guidance) = self.settings.guidance.filter(|guidance| !(1.0..=30.0).contains(guidance)) {
-            return Err(Error::usage(format!("expected guidance between 1 and 30, got {guidance}.")));
+            return Err(Error::usage(format!("expected guidance between 1 and 30, got {guidance}."))
+                .hint("Leave the guidance to the quality, or set a number in that range."));
         }
         self.canvas.check()
     }

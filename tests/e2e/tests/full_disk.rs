@@ -75,7 +75,7 @@ fn acceptance_a_full_disk_under_the_store_is_told() {
         answer.expect_failure(8, &["store"]);
         assert!(answer.err.contains("Free some space"), "{}", answer.err);
         let halves: Vec<_> =
-            left.iter().filter(|path| path.contains("/takes/") || path.contains("/tmp/")).collect();
+            left.iter().filter(|path| path.contains("store/takes/") || path.contains("store/tmp/")).collect();
         assert!(halves.is_empty(), "{halves:?}");
         assert!(!bench.path("made").exists());
         figure(&format!("disk too full for {what}"), "exit 8, told, nothing left", "the same");
@@ -123,7 +123,7 @@ fn acceptance_a_full_disk_in_the_editor_is_told() {
     let Some((answer, left)) = mounted(&bench.path("store"), "size=12m", "", &command) else { return };
     assert_eq!(answer.code, Some(0), "{}", answer.err);
     let halves: Vec<_> =
-        left.iter().filter(|path| path.contains("/takes/") || path.contains("/tmp/")).collect();
+        left.iter().filter(|path| path.contains("store/takes/") || path.contains("store/tmp/")).collect();
     assert!(halves.is_empty(), "{halves:?}");
     let text = std::fs::read_to_string(report).unwrap();
     assert!(text.contains("too full"), "the message names the cause");
