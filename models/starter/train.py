@@ -1,0 +1,341 @@
+"""Train the starter: `python train.py --out DIR`. Run again to go on from the last checkpoint in DIR.
+
+The rate of learning is constant and falls linearly over the last part, `--decay`, of `--clips`. A run may therefore be
+made longer or shorter than planned by starting it again with another `--clips`, or with `--finish`, which lets the
+rate fall to nothing over so many minutes and stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+
+import canvas as cv
+import codec as codecs
+import tokenizer as words
+from masks import control_input, sample_mask
+from network import Config, Starter
+from optim import Muon
+from warm import warm_start
+from world import Clip, Scene, draw, make_clip, motion
+
+#: (height, width), frames, share of the steps
+SIZES = (((64, 96), 17, 0.55), ((64, 112), 17, 0.30), ((64, 96), 9, 0.06), ((64, 112), 25, 0.06), ((80, 128), 17, 0.03))
+BLANK = 0.85        # share of the steps in which nothing is known
+KNOWN_BATCH = 0.6   # size of the other steps' batch, which cost more
+TRAIN_SEED = 1_000_000
+LOG_EVERY = 25
+
+
+@dataclasses.dataclass
+class Sample:
+    """A clip with a picture of its first object, if it has one."""
+    clip: Clip
+    reference: torch.Tensor  # (h, w, 3)
+
+
+def object_reference(scene: Scene, rng: random.Random) -> Scene:
+    """The scene's first object alone, standing still in the middle on a plain background."""
+    thing = dataclasses.replace(scene.things[0], direction="still", start=(32 * scene.size[1] / scene.size[0], 32.0))
+    return dataclasses.replace(scene, surface="plain", camera="still", frames=1, things=(thing,), background=rng.choice(("dark", "grey")))
+
+
+class ClipStream:
+    """Clips of each size, a few drawn anew at every step and used several times with other masks."""
+
+    def __init__(self, seed: int, keep: int = 200, reuse: int = 4):
+        self.next_seed, self.keep, self.reuse = seed, keep, reuse
+        self.rng = random.Random(seed)
+        self.held: dict[tuple, list[Sample]] = {}
+
+    def _draw(self, size: tuple[int, int], frames: int, simple: float) -> Sample:
+        clip = make_clip(self.next_seed, size, frames, 1 if self.rng.random() < simple else 2)
+        self.next_seed += 1
+        if clip.scene.things:
+            reference = draw(object_reference(clip.scene, self.rng)).frames[0]
+        else:
+            reference = clip.frames[self.rng.randrange(frames)]
+        clip.alpha = None
+        return Sample(dataclasses.replace(clip, frames=clip.frames.half()), reference.half())
+
+    def batch(self, size: tuple[int, int], frames: int, count: int, simple: float) -> list[Sample]:
+        """`count` clips, of which a share `simple` is of the first tier."""
+        held = self.held.setdefault((size, frames, simple), [])
+        fresh = count if len(held) < 4 * count else max(1, count // self.reuse)
+        for _ in range(fresh):
+            sample = self._draw(size, frames, simple)
+            if len(held) < self.keep:
+                held.append(sample)
+            else:
+                held[self.rng.randrange(self.keep)] = sample
+        return held[-count:] if fresh == count else self.rng.sample(held, count)
+
+
+def rate_truth(samples: list[Sample], canvas: cv.Canvas) -> torch.Tensor:
+    """The true motion `(b, n, 4, H/4, W/4)` in pixels a frame towards past and future source."""
+    back, ahead, _, _ = cv.gaps(canvas)
+    rows = []
+    for index, sample in enumerate(samples):
+        last = sample.clip.scene.frames - 1
+        target = canvas.time[index].clamp(0, last).long()
+        towards = []
+        for gap, sign in ((back[index], -1), (ahead[index], 1)):
+            source = (target + sign * gap.long()).clamp(0, last)
+            towards.append(motion(sample.clip, target, source) / gap.clamp(min=1)[:, None, None, None])
+        rows.append(torch.cat(towards, -1).permute(0, 3, 1, 2))
+    return torch.stack(rows)
+
+
+class Trainer:
+    """One training run: networks, optimisers, averaged weights, and the log."""
+
+    def __init__(self, out: Path, config: Config, batch: int, rate: float, seed: int, rank: int = 0, workers: int = 1):
+        torch.manual_seed(seed)
+        self.rank, self.workers = rank, workers
+        self.out, self.batch, self.peak, self.seed = out, batch, rate, seed
+        self.tokenizer = words.build()
+        self.net = Starter(dataclasses.replace(config, vocabulary=self.tokenizer.get_vocab_size()))
+        self._fit_codec()
+        matrices = [p for block in self.net.transformer.blocks for p in block.parameters() if p.ndim == 2 and p.shape[0] > 6]
+        chosen = {id(p) for p in matrices}
+        scales = [p for name, p in self.net.named_parameters() if name.startswith(("transformer.spread_", "transformer.pull_"))]
+        chosen |= {id(p) for p in scales}
+        others = [p for p in self.net.parameters() if id(p) not in chosen]
+        groups = [{"params": others, "boost": 1.0}, {"params": scales, "boost": 10.0, "weight_decay": 0.0}]
+        self.optimisers = [Muon(matrices, lr=rate),
+                           torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)]
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.step = self.clips = 0
+        self.seconds = 0.0
+
+    def _fit_codec(self) -> None:
+        path = self.out / f"codec{self.net.config.channels}.pt"
+        if not path.exists():
+            if self.rank == 0:
+                torch.save(codecs.fit_on_world(self.net.config.channels).state_dict(), path)
+        if self.workers > 1:
+            dist.barrier()
+        self.net.codec.load_state_dict(torch.load(path))
+        sample = torch.stack([make_clip(8_000_000 + i).frames for i in range(48)]).permute(0, 4, 1, 2, 3)
+        self.net.transformer.set_spread(self.net.codec.encode(sample)[:, :, 1:].std((0, 2, 3, 4)))
+        weight = self.net.codec.scale_next.square()
+        self.channel_weight = (0.4 + 0.6 * weight / weight.mean())[None, :, None, None, None]
+
+    # ---- checkpoints ----
+
+    def save(self) -> None:
+        if self.rank:
+            return
+        state = {"config": self.net.settings(), "net": self.net.state_dict(), "average": self.average, "step": self.step,
+                 "clips": self.clips, "seconds": self.seconds, "optimisers": [o.state_dict() for o in self.optimisers]}
+        torch.save(state, self.out / "checkpoint.tmp")
+        os.replace(self.out / "checkpoint.tmp", self.out / "checkpoint.pt")
+
+    def resume(self) -> bool:
+        path = self.out / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path)
+        self.net.load_state_dict(state["net"])
+        self.average, self.step, self.clips, self.seconds = state["average"], state["step"], state["clips"], state["seconds"]
+        for optimiser, saved in zip(self.optimisers, state["optimisers"]):
+            optimiser.load_state_dict(saved)
+        return True
+
+    # ---- one step ----
+
+    def inputs(self, plan: random.Random, rng: random.Random, stream: ClipStream) -> tuple[list[Sample], torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, bool]:
+        """Draw a batch; `plan` is shared by all workers, `rng` is one worker's.
+
+        Samples, frames `(b, 3, t, h, w)`, mask `(b, t, h, w)`, references `(b, r, 3, h, w)`, text, and whether nothing is known.
+        """
+        blank = plan.random() < BLANK
+        size, frames, _ = plan.choices(SIZES, [s[2] for s in SIZES])[0]
+        cost = frames * size[0] * size[1] / (17 * 64 * 96)
+        samples = stream.batch(size, frames, max(2, round(self.batch * (1 if blank else KNOWN_BATCH) / self.workers / max(cost, 1.0))), 1.0 if blank else 0.35)
+        video = torch.stack([s.clip.frames for s in samples]).float().permute(0, 4, 1, 2, 3)
+        kinds = ["everything"] * len(samples) if blank else [None] * len(samples)
+        mask = torch.stack([sample_mask(rng, frames, *size, kind) for kind in kinds])
+        count = plan.choices((0, 1, 2), (0.7, 0.24, 0.06) if blank else (0.86, 0.12, 0.02))[0]
+        pictures = []
+        for _ in range(count):
+            of_object = rng.random() < 0.6
+            pictures.append(torch.stack([s.reference if of_object else s.clip.frames[rng.randrange(frames)] for s in samples]).float())
+        references = torch.stack(pictures, 1).permute(0, 1, 4, 2, 3) if pictures else None
+        texts = ["" if rng.random() < (0.12 if blank else 0.4) else s.clip.caption for s in samples]
+        ids, keep = (torch.tensor(x) for x in words.encode(self.tokenizer, texts, self.net.config.max_tokens))
+        ids = torch.where((torch.rand(ids.shape) < 0.02) & (ids > 2), 1, ids)
+        return samples, video, mask, references, self.net.encode_text(ids, keep), blank
+
+    def loss(self, plan: random.Random, rng: random.Random, stream: ClipStream) -> tuple[torch.Tensor, dict[str, float]]:
+        samples, video, mask, references, text, blank = self.inputs(plan, rng, stream)
+        codec = self.net.codec
+        with torch.no_grad():
+            control = control_input(codec, video, mask, references)
+            clean = codec.encode(video)
+            heads = 0 if references is None else references.shape[1]
+            unknown = F.avg_pool3d(mask[:, None], (1, 8, 8))
+            unknown = torch.cat([unknown[:, :, :1], F.max_pool3d(unknown[:, :, 1:], (4, 1, 1))], 2)
+            if heads:
+                clean = torch.cat([control[:, :codec.channels, :heads], clean], 2)
+                unknown = F.pad(unknown, (0, 0, 0, 0, heads, 0))
+            b = len(samples)
+            u = (torch.arange(b) + torch.rand(b)) / b  # spread over the levels
+            sigma = (3 * u / (1 + 2 * u)).clamp(0.02, 1.0)
+            sigma[torch.rand(b) < 0.08] = 1.0
+            level = sigma[:, None, None, None, None]
+            noisy = (1 - level) * clean + level * torch.randn_like(clean)
+        out = self.net.transformer.predict(noisy, sigma, text, control, torch.ones(1), blank)
+        weight = unknown * self.channel_weight
+        total = weight.sum((1, 2, 3, 4)) + 1e-3
+        error = (weight * (out.clean - clean).square()).sum((1, 2, 3, 4)) / total
+        present = (unknown.sum((1, 2, 3, 4)) > 0).float()
+        main = (error * present * (1 / sigma.square()).clamp(max=6)).mean()
+        figures = {"main": main.item(), "blank": float(blank), "clips": len(samples)}
+        if blank:
+            return main, figures
+        guess = ((weight * (out.guess - clean).square()).sum((1, 2, 3, 4)) / total * present).mean()
+        with torch.no_grad():
+            canvas = out.canvas
+            truth = rate_truth(samples, canvas)
+            _, _, before, after = cv.gaps(canvas)
+            cells = F.interpolate(1 - canvas.known, scale_factor=2.0, mode="nearest")
+            counted = torch.stack([before, before, after, after], 2)[..., None, None] * cells[:, :, None]
+            counted = counted * (1 - canvas.reference).repeat_interleave(4, 1)[:, :, None, None, None]
+        rates = (counted * (out.rates - truth).abs()).sum() / (counted.sum() + 1)
+        figures |= {"guess": guess.item(), "rates": rates.item()}
+        return main + guess + rates, figures
+
+    def rate_factor(self, clips: int, decay: float) -> float:
+        warm = min(1.0, (self.step + 1) / 100)
+        return warm * min(1.0, max(0.02, (clips - self.clips) / (decay * clips)))
+
+    def run(self, clips: int, decay: float, minutes: float, save_every: float, finish: float | None = None) -> None:
+        """Train to `clips`, or for `minutes`, or for `finish` minutes with the rate falling all the while."""
+        minutes = minutes if finish is None else finish
+        plan, rng = random.Random(self.seed + self.step), random.Random(f"{self.seed + self.step} {self.rank}")
+        stream = ClipStream(TRAIN_SEED + self.clips + 50_000_000 * self.rank)
+        torch.manual_seed(self.seed + self.step + 1_000_003 * self.rank)
+        log = open(self.out / "train.csv" if self.rank == 0 else os.devnull, "a", newline="")
+        writer = csv.writer(log)
+        if self.step == 0:
+            writer.writerow(["step", "clips", "seconds", "clips_per_second", "main_text", "main_known", "guess", "rates", "rate"])
+        began = last_save = last_log = time.time()
+        held: dict[str, list[float]] = {}
+        counted = self.clips
+        base = self.seconds
+        while self.clips < clips and self._agree(time.time() - began < 60 * minutes):
+            factor = self.rate_factor(clips, decay)
+            if finish is not None:
+                factor *= max(0.02, 1 - (time.time() - began) / (60 * finish))
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = self.peak * factor * group.get("boost", 1.0)
+                optimiser.zero_grad(set_to_none=True)
+            loss, figures = self.loss(plan, rng, stream)
+            loss.backward()
+            self._share_gradients()
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+            for optimiser in self.optimisers:
+                optimiser.step()
+            self.step += 1
+            self.clips += figures.pop("clips") * self.workers
+            self._average()
+            figures["main_text" if figures.pop("blank") else "main_known"] = figures.pop("main")
+            for key, value in figures.items():
+                held.setdefault(key, []).append(value)
+            now = time.time()
+            if self.step % LOG_EVERY == 0:
+                self.seconds = base + now - began
+                speed = (self.clips - counted) / (now - last_log)
+                row = [self.step, self.clips, round(self.seconds), round(speed, 1)]
+                row += [round(float(np.mean(held.get(k, [float("nan")]))), 4) for k in ("main_text", "main_known", "guess", "rates")]
+                writer.writerow(row + [round(self.peak * factor, 6)])
+                log.flush()
+                held, counted, last_log = {}, self.clips, now
+            if now - last_save > 60 * save_every:
+                self.seconds = base + now - began
+                self.save()
+                last_save = now
+        self.seconds = base + time.time() - began
+        self.save()
+
+    def _agree(self, go_on: bool) -> bool:
+        """Whether every worker wants to go on."""
+        if self.workers == 1:
+            return go_on
+        vote = torch.tensor([float(go_on)])
+        dist.all_reduce(vote, op=dist.ReduceOp.MIN)
+        return bool(vote.item())
+
+    def _share_gradients(self) -> None:
+        """Mean of all workers' gradients."""
+        if self.workers == 1:
+            return
+        held = [p for p in self.net.parameters() if p.requires_grad]
+        flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in held])
+        dist.all_reduce(flat)
+        for p, part in zip(held, (flat / self.workers).split([p.numel() for p in held])):
+            p.grad = part.view_as(p)
+
+    def _average(self) -> None:
+        keep = min(0.999, (1 + self.step) / (10 + self.step))
+        if self.step % 4 == 0:
+            with torch.no_grad():
+                for name, value in self.net.state_dict().items():
+                    self.average[name].lerp_(value, 1 - keep**4)
+
+
+def work(rank: int, args: argparse.Namespace) -> None:
+    """One worker of a run."""
+    torch.set_num_threads(args.threads)
+    if args.workers > 1:
+        dist.init_process_group("gloo", init_method=f"file://{args.out.resolve()}/meeting", rank=rank, world_size=args.workers)
+    config = Config(width=args.width, layers=args.layers, heads=args.width // 32)
+    trainer = Trainer(args.out, config, args.batch, args.rate, args.seed, rank, args.workers)
+    if not trainer.resume() and args.start:
+        warm_start(trainer.net, args.start)
+        trainer.average = {k: v.detach().clone() for k, v in trainer.net.state_dict().items()}
+    if rank == 0:
+        print(f"{sum(p.numel() for p in trainer.net.parameters()) / 1e6:.2f}M parameters, from step {trainer.step}", flush=True)
+    trainer.run(args.clips, args.decay, args.minutes, args.save_every, args.finish)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt and train.csv")
+    parser.add_argument("--start", type=Path, help="a checkpoint of another codec to start from")
+    parser.add_argument("--clips", type=int, default=60_000)
+    parser.add_argument("--decay", type=float, default=0.3, help="share of the clips over which the rate falls")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop, with a checkpoint, after so long")
+    parser.add_argument("--finish", type=float, help="minutes over which to end the run")
+    parser.add_argument("--batch", type=int, default=20, help="clips a step, over all workers")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="processes; each step's gradients are their mean")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a worker")
+    parser.add_argument("--save-every", type=float, default=4.0, help="minutes")
+    parser.add_argument("--width", type=int, default=Config.width)
+    parser.add_argument("--layers", type=int, default=Config.layers)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "meeting").unlink(missing_ok=True)
+    if args.workers > 1:
+        mp.spawn(work, (args,), args.workers)
+    else:
+        work(0, args)
+
+
+if __name__ == "__main__":
+    main()
