@@ -13,7 +13,7 @@ use crate::{bundle, runtime, shell, suite};
 /// Runs every acceptance test and prints the table.
 pub fn run() -> Result<()> {
     runtime::setup()?;
-    bundle::build(&["pickup-test-host"])?;
+    bundle::build()?;
     bundle::lay_out()?;
     shell::say("measuring");
     let mut cargo =

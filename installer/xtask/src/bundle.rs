@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::{runtime, shell};
 
-/// What is built for users.
-const PACKAGES: [&str; 3] = ["pickup-plugin", "pickup-worker", "pickup-cli"];
-
 /// Where the bundle is made. Its name and the inner file's must match (OpenFX, "Packaging").
 pub fn folder() -> PathBuf {
     shell::target().join("bundle/Pickup.ofx.bundle")
@@ -21,18 +18,15 @@ pub fn architecture() -> &'static str {
 /// Builds in release and lays the bundle out anew. Returns its folder.
 pub fn make() -> Result<PathBuf> {
     runtime::setup()?;
-    build(&[])?;
+    build()?;
     lay_out()
 }
 
-/// Builds the users' executables and `more` packages in release.
-pub fn build(more: &[&str]) -> Result<()> {
+/// Builds everything in release. The whole workspace at once, because a part of it would be built
+/// with other features of the shared crates, and the tests would then build those again.
+pub fn build() -> Result<()> {
     shell::say("building in release");
-    let mut cargo = shell::cargo(&["build", "--release", "--locked"]);
-    for package in PACKAGES.iter().chain(more) {
-        cargo.args(["--package", package]);
-    }
-    shell::run(&mut cargo)
+    shell::run(&mut shell::cargo(&["build", "--release", "--workspace", "--locked"]))
 }
 
 /// Lays the bundle out from what is built, aside first: a host may be scanning the folder.

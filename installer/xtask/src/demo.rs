@@ -85,7 +85,7 @@ const JOBS: [Job; 4] = [
 /// Builds, runs every job, draws the contact sheet, prints the table.
 pub fn run() -> Result<()> {
     let start = Instant::now();
-    bundle::build(&["pickup-test-host"])?;
+    bundle::build()?;
     runtime::setup()?;
     bundle::lay_out()?;
     let built = start.elapsed().as_secs_f64();

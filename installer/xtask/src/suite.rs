@@ -8,7 +8,7 @@ use crate::{bundle, runtime, shell};
 /// Sets up, builds the bundle, and runs every test of the workspace.
 pub fn run() -> Result<()> {
     runtime::setup()?;
-    bundle::build(&["pickup-test-host"])?;
+    bundle::build()?;
     bundle::lay_out()?;
     shell::say("running the tests");
     let nextest = Command::new("cargo-nextest").args(["nextest", "--version"]).output();

@@ -45,21 +45,15 @@ impl Details {
         self.0.contains_key(&frame)
     }
 
-    /// Takes the known frame `frame` as a source: `truth` at the timeline's size, `made` the model's
-    /// version of it, and `settled` the same after the slow correction, both at the model's size.
+    /// Takes the known frame `frame` as a source: `truth` at the timeline's size, and `echo`, the
+    /// model's version of it after the correction that its generated neighbours got too.
     ///
     /// # Errors
     /// If a size is zero.
-    pub fn add(
-        &mut self,
-        frame: usize,
-        truth: &Array3<f32>,
-        made: &Array3<f32>,
-        settled: &Array3<f32>,
-    ) -> Result<()> {
+    pub fn add(&mut self, frame: usize, truth: &Array3<f32>, echo: &Array3<f32>) -> Result<()> {
         let (height, width, _) = truth.dim();
-        let fine = truth - &resample(settled, width, height, Filter::Sharp)?;
-        self.0.insert(frame, Plate { seen: for_matching(made)?, fine });
+        let fine = truth - &resample(echo, width, height, Filter::Sharp)?;
+        self.0.insert(frame, Plate { seen: for_matching(echo)?, fine });
         Ok(())
     }
 
@@ -171,7 +165,8 @@ impl Motion {
         let block = |row: usize, column: usize| self.blocks[row * self.columns + column];
         let (a, b, c, d) = (block(top, left), block(top, right), block(bottom, left), block(bottom, right));
         std::array::from_fn(|i| {
-            (a[i] * (1.0 - across) + b[i] * across) * (1.0 - down) + (c[i] * (1.0 - across) + d[i] * across) * down
+            (a[i] * (1.0 - across) + b[i] * across) * (1.0 - down)
+                + (c[i] * (1.0 - across) + d[i] * across) * down
         })
     }
 }
@@ -277,7 +272,7 @@ mod tests {
 
     fn carried(made: &Array3<f32>) -> (Array3<f32>, Array3<f32>) {
         let mut details = Details::default();
-        details.add(4, &scene(0.0), &soft(0.0), &soft(0.0)).unwrap();
+        details.add(4, &scene(0.0), &soft(0.0)).unwrap();
         let plain = resample(made, SIZE.1, SIZE.0, Filter::Sharp).unwrap();
         let mut sized = plain.clone();
         details.carry(7, made, &mut sized).unwrap();
@@ -304,9 +299,13 @@ mod tests {
 
     #[test]
     fn what_does_not_match_gets_nothing() {
-        let other = Array3::from_shape_fn((MODEL.0, MODEL.1, 3), |(y, x, _)| {
-            if (x / 16 + y / 16) % 2 == 0 { 0.9 } else { -0.9 }
-        });
+        let other =
+            Array3::from_shape_fn(
+                (MODEL.0, MODEL.1, 3),
+                |(y, x, _)| {
+                    if (x / 16 + y / 16) % 2 == 0 { 0.9 } else { -0.9 }
+                },
+            );
         let (plain, sized) = carried(&other);
         assert!(error(&plain, &sized) < 0.02, "a ghost: {}", error(&plain, &sized));
     }
@@ -316,8 +315,8 @@ mod tests {
         let mut details = Details::default();
         let flat = Array3::zeros((MODEL.0, MODEL.1, 3));
         let level = |value: f32| Array3::from_elem((SIZE.0, SIZE.1, 3), value);
-        details.add(0, &level(0.1), &flat, &flat).unwrap();
-        details.add(4, &level(-0.1), &flat, &flat).unwrap();
+        details.add(0, &level(0.1), &flat).unwrap();
+        details.add(4, &level(-0.1), &flat).unwrap();
         let at = |frame: usize| {
             let mut sized = level(0.0);
             details.carry(frame, &flat, &mut sized).unwrap();

@@ -10,6 +10,7 @@ use ndarray::Array3;
 use pickup_core::Result;
 use pickup_takes::half_from_f32;
 
+use crate::detail::Details;
 use crate::parallel;
 use crate::resample::{Filter, resample};
 
@@ -27,12 +28,20 @@ pub(crate) struct Anchor {
     pub truth: Array3<f32>,
 }
 
+/// The model's version of an anchor, corrected as its neighbours are.
+pub(crate) struct Echo {
+    /// Its place among the pass's frames.
+    pub part: usize,
+    /// What the model made of it, `(h, w, 3)` in −1..1.
+    pub picture: Array3<f32>,
+}
+
 /// Brings `frames` (of one pass, `(h, w, 3)` in −1..1, `spacing` canvas frames apart) close to their
-/// anchors, and replaces the anchors themselves by the truth.
+/// anchors, and replaces the anchors themselves by the truth. Returns what stood in the anchors' place.
 ///
 /// # Errors
 /// If sizes differ.
-pub(crate) fn correct(frames: &mut [Array3<f32>], anchors: Vec<Anchor>, spacing: usize) -> Result<()> {
+pub(crate) fn correct(frames: &mut [Array3<f32>], anchors: Vec<Anchor>, spacing: usize) -> Result<Vec<Echo>> {
     let maps = parallel::map(anchors.iter(), |anchor| {
         Ok((anchor.part, slow_difference(anchor, &frames[anchor.part])?))
     })?;
@@ -47,10 +56,13 @@ pub(crate) fn correct(frames: &mut [Array3<f32>], anchors: Vec<Anchor>, spacing:
             *frame = corrected;
         }
     }
-    for anchor in anchors {
-        frames[anchor.part] = anchor.truth;
+    let mut echoes = Vec::with_capacity(anchors.len());
+    for (anchor, (part, map)) in anchors.into_iter().zip(maps) {
+        let (height, width, _) = anchor.truth.dim();
+        let made = std::mem::replace(&mut frames[part], anchor.truth);
+        echoes.push(Echo { part, picture: made + &resample(&map, width, height, Filter::Smooth)? });
     }
-    Ok(())
+    Ok(echoes)
 }
 
 /// The slow part of what the model's version of an anchor lacks, on a coarse grid.
@@ -95,12 +107,18 @@ fn weights(before: f32, after: f32) -> (f32, f32) {
     }
 }
 
-/// A frame as the take keeps it: at the timeline's size, 0..1, red green blue and full alpha.
+/// The generated `frame` of the canvas, of which the model made `picture`, as the take keeps it: at the
+/// timeline's size, with the detail of its known neighbours, 0..1, red green blue and full alpha.
 ///
 /// # Errors
 /// If a size is zero.
-pub(crate) fn to_timeline(frame: &Array3<f32>, width: u32, height: u32) -> Result<Vec<f16>> {
-    let sized = resample(frame, width as usize, height as usize, Filter::Sharp)?;
+pub(crate) fn to_timeline(
+    (frame, picture): (usize, &Array3<f32>),
+    (width, height): (u32, u32),
+    details: &Details,
+) -> Result<Vec<f16>> {
+    let mut sized = resample(picture, width as usize, height as usize, Filter::Sharp)?;
+    details.carry(frame, picture, &mut sized)?;
     let mut pixels = Vec::with_capacity(width as usize * height as usize * 4);
     for pixel in sized.rows() {
         pixels.extend(pixel.iter().map(|value| half_from_f32((value * 0.5 + 0.5).clamp(0.0, 1.0))));
@@ -161,7 +179,7 @@ mod tests {
     #[test]
     fn a_frame_becomes_halves_of_the_timeline_s_size() {
         let frame = Array3::from_shape_fn((24, 48, 3), |(_, _, c)| [-1.0, 0.0, 3.0][c]);
-        let pixels = to_timeline(&frame, 96, 54).unwrap();
+        let pixels = to_timeline((0, &frame), (96, 54), &Details::default()).unwrap();
         assert_eq!(pixels.len(), 96 * 54 * 4);
         assert!(pixels.chunks(4).all(|pixel| {
             pixel[0].to_f32() < 1e-3 && (pixel[1].to_f32() - 0.5).abs() < 1e-3 && pixel[2..] == [f16::ONE; 2]

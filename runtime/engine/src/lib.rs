@@ -11,6 +11,7 @@
 mod abilities;
 mod cache;
 mod denoise;
+mod detail;
 mod graphs;
 mod history;
 mod join;

@@ -9,7 +9,7 @@ use pickup_samplers::{Noise, Stream};
 
 use crate::denoise::{Prompts, denoise};
 use crate::graphs::Graphs;
-use crate::join::{self, Anchor};
+use crate::join::{self, Anchor, Echo};
 use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
 use crate::stage::Stage;
@@ -32,18 +32,21 @@ pub(crate) struct Work<'a> {
     pub cancel: &'a Cancel,
 }
 
-impl Work<'_> {
-    /// The frames of `pass`, `(h, w, 3)` in about −1..1: those that were given as they were given, and
+/// What a pass made.
+pub(crate) struct Made {
+    /// One frame for each part, `(h, w, 3)` in about −1..1: those that were given as they were given,
     /// the others matched to them. Frames of the surplus come too.
+    pub frames: Vec<Array3<f32>>,
+    /// What the model made of the frames that were given.
+    pub echoes: Vec<Echo>,
+}
+
+impl Work<'_> {
+    /// The frames of `pass`.
     ///
     /// # Errors
     /// If a run fails or is cancelled, or the graphs do not fit each other.
-    pub fn run(
-        &mut self,
-        pass: &Pass,
-        stage: &Stage<'_>,
-        tracker: &mut Tracker<'_>,
-    ) -> Result<Vec<Array3<f32>>> {
+    pub fn run(&mut self, pass: &Pass, stage: &Stage<'_>, tracker: &mut Tracker<'_>) -> Result<Made> {
         let given = stage.given(pass)?;
         let canvas = stage.canvas(&given, self.references.to_vec());
         let conditioning = self.encode(&canvas, tracker)?;
@@ -52,8 +55,8 @@ impl Work<'_> {
         let latent = self.denoise(noise, &conditioning, tracker)?;
         let mut frames = self.decode(&latent, pass.parts.len(), tracker)?;
         tracker.enter(Phase::Join);
-        join::correct(&mut frames, anchors(pass, given), pass.spacing)?;
-        Ok(frames)
+        let echoes = join::correct(&mut frames, anchors(pass, given), pass.spacing)?;
+        Ok(Made { frames, echoes })
     }
 
     fn encode(&mut self, canvas: &ModelCanvas, tracker: &mut Tracker<'_>) -> Result<Conditioning> {

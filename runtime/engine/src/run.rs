@@ -11,9 +11,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::denoise::Prompts;
+use crate::detail::Details;
 use crate::graphs::{Graphs, Resident};
 use crate::history::{History, PastRun};
-use crate::pass::Work;
+use crate::join::Echo;
+use crate::pass::{Made, Work};
 use crate::plan::{Pass, Plan};
 use crate::progress::Tracker;
 use crate::stage::Stage;
@@ -288,14 +290,37 @@ impl Job<'_> {
             seed: self.request.settings.seed,
             cancel: self.cancel,
         };
+        let mut details = Details::default();
         let mut done = 0.0;
         for (index, pass) in plan.passes.iter().enumerate() {
             let share = plan.pass_work(pass, references.len(), package.manifest()) / plan.work;
             tracker.begin_pass(done, done + share);
             done += share;
-            let frames = work.run(pass, &stage, tracker)?;
-            self.deliver(pass, &frames, writer, tracker)?;
+            let Made { frames, echoes } = work.run(pass, &stage, tracker)?;
+            self.note_details(pass, echoes, &stage, &mut details)?;
+            self.deliver((pass, &frames), &details, writer, tracker)?;
             stage.keep(pass, &frames, &plan.passes[index + 1..]);
+        }
+        Ok(())
+    }
+
+    /// Keeps the detail of the known frames of `pass` that lie next to frames to be made.
+    fn note_details(
+        &self,
+        pass: &Pass,
+        echoes: Vec<Echo>,
+        stage: &Stage<'_>,
+        details: &mut Details,
+    ) -> Result<()> {
+        let slots = &self.request.canvas.slots;
+        let is_open = |frame: usize| slots.get(frame) == Some(&Slot::Unknown);
+        for echo in echoes {
+            if let crate::Part::Known(frame) = pass.parts[echo.part] {
+                let borders = is_open(frame + 1) || frame.checked_sub(1).is_some_and(is_open);
+                if borders && !details.contains(frame) {
+                    details.add(frame, &stage.truth(frame)?, &echo.picture)?;
+                }
+            }
         }
         Ok(())
     }
@@ -303,24 +328,19 @@ impl Job<'_> {
     /// Writes the frames that `pass` delivers.
     fn deliver(
         &self,
-        pass: &Pass,
-        frames: &[ndarray::Array3<f32>],
+        (pass, frames): (&Pass, &[ndarray::Array3<f32>]),
+        details: &Details,
         writer: &mut TakeWriter,
         tracker: &mut Tracker<'_>,
     ) -> Result<()> {
-        let (width, height) = (self.request.canvas.width, self.request.canvas.height);
-        let delivered = |part: &crate::Part| part.frame().is_some_and(|frame| pass.delivers.contains(&frame));
-        let chosen: Vec<_> = pass
-            .parts
-            .iter()
-            .zip(frames)
-            .filter(|(part, _)| delivered(part))
-            .map(|(_, frame)| frame)
-            .collect();
+        let size = (self.request.canvas.width, self.request.canvas.height);
+        let delivered = |part: &crate::Part| part.frame().filter(|frame| pass.delivers.contains(frame));
+        let parts = pass.parts.iter().zip(frames);
+        let chosen: Vec<_> = parts.filter_map(|(part, picture)| Some((delivered(part)?, picture))).collect();
         let mut written = 0;
         for batch in chosen.chunks(BATCH) {
             self.cancel.check()?;
-            let sized = parallel::map(batch.iter(), |frame| join::to_timeline(frame, width, height))?;
+            let sized = parallel::map(batch.iter(), |frame| join::to_timeline(*frame, size, details))?;
             sized.iter().try_for_each(|pixels| writer.push_frame(pixels))?;
             written += batch.len();
             tracker.step(written, chosen.len());

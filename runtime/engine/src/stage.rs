@@ -38,7 +38,21 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// The known frame of the canvas, `(h, w, 3)` in −1..1 at the timeline's size.
+    ///
+    /// # Errors
+    /// If it is not known, its plate is not in the store, damaged, or not of the canvas's size.
+    pub fn truth(&self, frame: usize) -> Result<Array3<f32>> {
+        let picture = self.full(frame)?;
+        let (height, width, _) = picture.dim();
+        self.for_model(&picture, width, height)
+    }
+
     fn known(&self, frame: usize) -> Result<Array3<f32>> {
+        self.for_model(&self.full(frame)?, self.width, self.height)
+    }
+
+    fn full(&self, frame: usize) -> Result<Array3<f32>> {
         let canvas = &self.request.canvas;
         let Some(Slot::Known(id)) = canvas.slots.get(frame) else {
             return Err(Error::runtime(format!("frame {frame} of the canvas is not known.")));
@@ -51,7 +65,7 @@ impl<'a> Stage<'a> {
                 canvas.width, canvas.height
             )));
         }
-        self.for_model(&picture, self.width, self.height)
+        Ok(picture)
     }
 
     fn made(&self, frame: usize) -> Result<Array3<f32>> {
