@@ -133,8 +133,11 @@ impl Report {
     }
 
     fn generate_seconds(&self) -> Result<f64> {
-        let press = self.steps().find(|step| step["press"] == "generate");
-        press.and_then(|step| step["seconds"].as_f64()).context("the report has no seconds for generate")
+        let is_press = |step: &&Value| step["step"].as_str().is_some_and(|step| step.contains("\"press\""));
+        self.steps()
+            .find(is_press)
+            .and_then(|step| step["seconds"].as_f64())
+            .context("the report has no seconds for generate")
     }
 
     fn status(&self) -> String {

@@ -53,7 +53,7 @@ fn candidates(choice: ProviderChoice) -> &'static [Provider] {
 
 fn fall_back(provider: Provider, reasons: &[String]) -> Vec<String> {
     let slow = if provider == Provider::Cpu { ", which is slow" } else { "" };
-    let warning = || format!("Running on {}{slow}, because of {}.", provider.label(), reasons.join("; "));
+    let warning = || format!("Running on {}{slow} ({}).", provider.label(), reasons.join("; "));
     if reasons.is_empty() { Vec::new() } else { vec![warning()] }
 }
 

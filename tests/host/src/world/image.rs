@@ -86,13 +86,14 @@ impl Layout {
     }
 }
 
-/// The canary at an offset: a fixed pattern without short period (SplitMix64's finaliser).
+/// The canary at an offset: a fixed pattern without short period (SplitMix64's finaliser). It is never
+/// 0 or 255, one of which stands in every full alpha, so that no opaque pixel looks like it by chance.
 #[must_use]
 pub const fn canary(offset: usize) -> u8 {
     let mut z = (offset as u64).wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (z ^ (z >> 31)) as u8
+    1 + ((z ^ (z >> 31)) % 254) as u8
 }
 
 /// Fresh bytes, canary everywhere.
