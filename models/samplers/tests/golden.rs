@@ -1,5 +1,6 @@
 //! Schedules, walks and noise against values made by diffusers' schedulers and by 60-digit arithmetic
 //! (`models/export/make_goldens.py`).
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use std::fs;
 use std::path::PathBuf;

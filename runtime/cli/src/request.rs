@@ -4,8 +4,8 @@
 //! take: plates through `pickup_takes`'s conversions, the canvas in the timeline's order, and `None`
 //! for everything the user did not set.
 
-use pickup_core::{Cancel, Canvas, Error, Request, Result, Settings};
-use pickup_takes::Store;
+use pickup_core::{Cancel, Canvas, Error, PlateId, Request, Result, Settings};
+use pickup_takes::{PlateBuffer, Store};
 
 use crate::args::{Direction, JobCommand, JobOptions};
 use crate::picture;
@@ -17,15 +17,20 @@ use crate::sequence::{End, gather};
 /// Of kind usage or input, with what was expected and what came; of kind cancelled.
 pub(crate) fn build(job: &JobCommand, store: &Store, cancel: &Cancel) -> Result<Request> {
     check_frames(job.options().frames)?;
-    let mut request = Request::new(canvas(job, store, cancel)?);
+    let (canvas, mut plates) = canvas(job, cancel)?;
+    let mut request = Request::new(canvas);
     // Before references are read: what makes no sense is told first.
     settle(&mut request, job.options());
     request.check()?;
     for path in &job.options().reference {
         let reference = picture::read(path).map_err(|error| error.within("reference"))?;
-        request
-            .references
-            .push(store.put_plate(&reference.image()).map_err(|error| error.within(path.display()))?);
+        request.references.push(reference.image().id()?);
+        plates.push(reference);
+    }
+    // Only now is everything known to be good, and only now something is written.
+    for plate in &plates {
+        cancel.check()?;
+        store.put_plate(&plate.image())?;
     }
     Ok(request)
 }
@@ -53,25 +58,32 @@ fn check_frames(frames: u32) -> Result<()> {
         .hint("Set --frames to the length of the gap or the extension."))
 }
 
-fn canvas(job: &JobCommand, store: &Store, cancel: &Cancel) -> Result<Canvas> {
+/// The canvas of a job, and its known frames.
+fn canvas(job: &JobCommand, cancel: &Cancel) -> Result<(Canvas, Vec<PlateBuffer>)> {
     let options = job.options();
-    let (rate, unknown) = (options.fps, options.frames as usize);
-    let gather = |sequence: &str, end| gather(store, sequence, end, cancel);
+    let around = |size, before: Vec<PlateBuffer>, after: Vec<PlateBuffer>| {
+        let canvas = Canvas::around(size, options.fps, ids(&before)?, options.frames as usize, ids(&after)?);
+        Ok((canvas, before.into_iter().chain(after).collect()))
+    };
     match job {
-        JobCommand::Generate { size, .. } => Ok(Canvas::around(*size, rate, [], unknown, [])),
+        JobCommand::Generate { size, .. } => around(*size, Vec::new(), Vec::new()),
         JobCommand::Fill { before, after, context, .. } => {
-            let before = gather(before, End::Last(usize::from(*context)))?;
-            let after = gather(after, End::First(usize::from(*context)))?;
+            let before = gather(before, End::Last(usize::from(*context)), cancel)?;
+            let after = gather(after, End::First(usize::from(*context)), cancel)?;
             before.check_same_size(&after)?;
-            Ok(Canvas::around(before.size, rate, before.plates, unknown, after.plates))
+            around(before.size, before.frames, after.frames)
         }
         JobCommand::Extend { clip, direction: Direction::After, context, .. } => {
-            let clip = gather(clip, End::Last(usize::from(*context)))?;
-            Ok(Canvas::around(clip.size, rate, clip.plates, unknown, []))
+            let clip = gather(clip, End::Last(usize::from(*context)), cancel)?;
+            around(clip.size, clip.frames, Vec::new())
         }
         JobCommand::Extend { clip, direction: Direction::Before, context, .. } => {
-            let clip = gather(clip, End::First(usize::from(*context)))?;
-            Ok(Canvas::around(clip.size, rate, [], unknown, clip.plates))
+            let clip = gather(clip, End::First(usize::from(*context)), cancel)?;
+            around(clip.size, Vec::new(), clip.frames)
         }
     }
+}
+
+fn ids(frames: &[PlateBuffer]) -> Result<Vec<PlateId>> {
+    frames.iter().map(|frame| frame.image().id()).collect()
 }

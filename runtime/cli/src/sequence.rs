@@ -5,8 +5,8 @@ mod natural;
 mod pattern;
 mod video;
 
-use pickup_core::{Cancel, Error, PlateId, Result};
-use pickup_takes::{PlateBuffer, Store};
+use pickup_core::{Cancel, Error, Result};
+use pickup_takes::PlateBuffer;
 use std::path::PathBuf;
 
 use crate::console::note;
@@ -30,13 +30,13 @@ impl End {
     }
 }
 
-/// Known frames of one size, in the store.
-#[derive(Clone, Debug)]
+/// Known frames of one size, read but not yet in the store: nothing is stored before all of a job's
+/// input is known to be good.
 pub(crate) struct Known {
     /// Width and height in pixels.
     pub(crate) size: (u32, u32),
     /// The frames in order; at least one.
-    pub(crate) plates: Vec<PlateId>,
+    pub(crate) frames: Vec<PlateBuffer>,
     /// Where they came from.
     name: String,
 }
@@ -57,31 +57,30 @@ enum Source {
     Video(PathBuf),
 }
 
-/// Puts an end of a sequence into the store.
+/// Reads an end of a sequence.
 ///
 /// # Errors
 /// Of kind input if there is no such sequence, a picture cannot be read or is of another size; of
-/// kind storage if the store cannot be written; of kind cancelled.
-pub(crate) fn gather(store: &Store, sequence: &str, end: End, cancel: &Cancel) -> Result<Known> {
+/// kind cancelled.
+pub(crate) fn gather(sequence: &str, end: End, cancel: &Cancel) -> Result<Known> {
     match files::resolve(sequence)? {
-        Source::Pictures(paths) => from_pictures(store, sequence, end.of(paths), cancel),
+        Source::Pictures(paths) => from_pictures(sequence, end.of(paths), cancel),
         Source::Video(path) => {
             let frames = video::decode(&path, end)?.into_iter().map(|frame| (sequence.to_owned(), Ok(frame)));
-            put(store, sequence, frames, cancel)
+            collect(sequence, frames, cancel)
         }
     }
 }
 
-fn from_pictures(store: &Store, sequence: &str, paths: Vec<PathBuf>, cancel: &Cancel) -> Result<Known> {
+fn from_pictures(sequence: &str, paths: Vec<PathBuf>, cancel: &Cancel) -> Result<Known> {
     if let Some(gap) = natural::first_gap(&paths) {
         note(&format!("warning: {sequence} lacks a frame before {}", gap.display()));
     }
     let frames = paths.into_iter().map(|path| (path.display().to_string(), picture::read(&path)));
-    put(store, sequence, frames, cancel)
+    collect(sequence, frames, cancel)
 }
 
-fn put(
-    store: &Store,
+fn collect(
     sequence: &str,
     frames: impl Iterator<Item = (String, Result<PlateBuffer>)>,
     cancel: &Cancel,
@@ -91,12 +90,11 @@ fn put(
         cancel.check()?;
         let frame = frame?;
         let size = (frame.width, frame.height);
-        let plate = store.put_plate(&frame.image()).map_err(|error| error.within(&name))?;
-        let known = first.get_or_insert_with(|| Known { size, plates: Vec::new(), name: name.clone() });
+        let known = first.get_or_insert_with(|| Known { size, frames: Vec::new(), name: name.clone() });
         if known.size != size {
             return Err(mixed(&known.name, known.size, &name, size));
         }
-        known.plates.push(plate);
+        known.frames.push(frame);
     }
     first.ok_or_else(|| Error::input(format!("expected at least one frame in {sequence}, got none.")))
 }

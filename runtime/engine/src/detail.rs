@@ -26,6 +26,8 @@ const TOLERANCE: f32 = 0.1;
 /// A block counts as still unless moving it makes its squared difference this many times smaller, so
 /// that noise does not make a background swim.
 const STILL: f32 = 0.8;
+/// Steps from a whole pixel to its fraction; the third moves less than a hundredth.
+const REFINEMENTS: usize = 4;
 
 /// A known frame as a source of detail.
 struct Plate {
@@ -188,15 +190,51 @@ fn match_block(from: &Array3<f32>, to: &Array3<f32>, left: usize, top: usize) ->
     if least >= STILL * still {
         return [0.0, 0.0, matched(still)];
     }
-    let (dx, dy) = best;
-    let fraction = |before: f32, after: f32| {
-        // The vertex of the parabola through three neighbouring differences.
-        let bend = before + after - 2.0 * least;
-        if bend.is_finite() && bend > 1e-12 { (0.5 * (before - after) / bend).clamp(-0.5, 0.5) } else { 0.0 }
-    };
-    let across = fraction(difference(dx - 1, dy), difference(dx + 1, dy));
-    let down = fraction(difference(dx, dy - 1), difference(dx, dy + 1));
-    [dx as f32 + across, dy as f32 + down, matched(least)]
+    let (shift, least) = refine(from, to, (left, top), [best.0 as f32, best.1 as f32]);
+    [shift[0], shift[1], matched(least)]
+}
+
+/// A block's motion to a fraction of a pixel, and its mean squared difference there: Gauss-Newton steps
+/// on the difference (Lucas and Kanade, "An iterative image registration technique", 1981).
+fn refine(
+    from: &Array3<f32>,
+    to: &Array3<f32>,
+    (left, top): (usize, usize),
+    mut shift: [f32; 2],
+) -> ([f32; 2], f32) {
+    let (height, width, _) = from.dim();
+    let mut least = f32::INFINITY;
+    for _ in 0..REFINEMENTS {
+        let (mut xx, mut xy, mut yy, mut xr, mut yr, mut rr) = (1e-6, 0.0, 1e-6, 0.0, 0.0, 0.0);
+        let mut count = 0.0;
+        for y in top..(top + BLOCK).min(height) {
+            for x in left..(left + BLOCK).min(width) {
+                let (u, v) = (x as f32 + shift[0], y as f32 + shift[1]);
+                let here = bilinear(to, u, v);
+                let (east, west) = (bilinear(to, u + 1.0, v), bilinear(to, u - 1.0, v));
+                let (south, north) = (bilinear(to, u, v + 1.0), bilinear(to, u, v - 1.0));
+                for c in 0..3 {
+                    let (gx, gy) = (0.5 * (east[c] - west[c]), 0.5 * (south[c] - north[c]));
+                    let r = from[[y, x, c]] - here[c];
+                    xx += gx * gx;
+                    xy += gx * gy;
+                    yy += gy * gy;
+                    xr += gx * r;
+                    yr += gy * r;
+                    rr += r * r;
+                    count += 1.0;
+                }
+            }
+        }
+        least = rr / count;
+        let determinant: f32 = xx * yy - xy * xy;
+        if determinant < 1e-3 * xx * yy {
+            break;
+        }
+        let step = [(yy * xr - xy * yr) / determinant, (xx * yr - xy * xr) / determinant];
+        (0..2).for_each(|axis| shift[axis] += step[axis].clamp(-0.5, 0.5));
+    }
+    (shift, least)
 }
 
 /// Mean squared difference of a block; infinite where it would leave the picture.

@@ -40,10 +40,7 @@ mod tests {
 
     #[test]
     fn order_is_kept_and_failures_are_told() {
-        assert_eq!(
-            map((0..100).map(|n| n), |n| Ok(n * n)).unwrap(),
-            (0..100).map(|n| n * n).collect::<Vec<_>>()
-        );
+        assert_eq!(map(0..100, |n| Ok(n * n)).unwrap(), (0..100).map(|n| n * n).collect::<Vec<_>>());
         assert_eq!(map(Vec::<u8>::new().into_iter(), Ok).unwrap(), Vec::<u8>::new());
         let fails = |n: usize| if n == 3 { Err(Error::input("three")) } else { Ok(n) };
         assert_eq!(map(0..5, fails).unwrap_err().message, "three");

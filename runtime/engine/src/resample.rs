@@ -75,7 +75,7 @@ mod tests {
         let wave = |size: (usize, usize)| {
             Array3::from_shape_fn((size.0, size.1, 3), |(y, x, c)| {
                 let (u, v) = ((x as f32 + 0.5) / size.1 as f32, (y as f32 + 0.5) / size.0 as f32);
-                0.5 + 0.4 * (6.283 * (2.0 * u + v) + c as f32).sin()
+                0.5 + 0.4 * (std::f32::consts::TAU * (2.0 * u + v) + c as f32).sin()
             })
         };
         let down = resample(&wave((180, 320)), 80, 48, Filter::Sharp).unwrap();

@@ -6,12 +6,7 @@
 //!
 //! Tests named `acceptance_…` print the figures that they assert ([`figure`]).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what a test cannot set up fails it, with a message"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test cannot set up fails it, with a message")]
 
 mod bench;
 mod command;

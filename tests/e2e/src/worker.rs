@@ -31,7 +31,7 @@ impl Worker {
         let mut text = String::from("#!/bin/sh\n");
         let _ = writeln!(text, "echo $$ >> '{0}'\nstarts=$(wc -l < '{0}')", log.display());
         // The process stays the same, and with it the number that was noted.
-        let _ = write!(text, "{then}exec '{}' \"$@\"\n", bundled("pickup-worker").display());
+        let _ = writeln!(text, "{then}exec '{}' \"$@\"", bundled("pickup-worker").display());
         std::fs::write(&script, text).unwrap();
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
         Self { script, log }

@@ -1,7 +1,5 @@
 //! The same request is the same take: made once, by the plugin or by the command line.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
 use pickup_e2e::{Answer, Bench, Footage, Scene, figure};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -82,7 +80,7 @@ fn acceptance_the_same_request_is_made_once() {
     // Another process, whose worker would die if it came as far as the text encoder.
     let fault = [("PICKUP_FAULT", Some(OsStr::new("abort@text")))];
     let second = bench.play_with(&scene(&footage, 7).press(8).render(SPAN, &raw("second")), &fault);
-    assert_eq!(second.takes(), [take.clone()]);
+    assert_eq!(second.takes(), std::slice::from_ref(&take));
     assert!(second.statuses()[0].contains("made before"));
     assert_eq!(bench.store().snapshot(), store, "nothing was written");
     for frame in SPAN.0..=SPAN.1 {

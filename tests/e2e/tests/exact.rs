@@ -54,7 +54,7 @@ fn byte(frame: u32, path: &Path) -> Vec<u8> {
 /// With low bits that 8-bit material does not have.
 fn short(frame: u32, path: &Path) -> Vec<u8> {
     let deep =
-        samples(frame).iter().zip(0u16..).map(|(s, n)| u16::from(*s) * 257 ^ (n % 251)).collect::<Vec<_>>();
+        samples(frame).iter().zip(0u16..).map(|(s, n)| (u16::from(*s) * 257) ^ (n % 251)).collect::<Vec<_>>();
     save(path, deep.clone());
     deep.iter().flat_map(|sample| sample.to_ne_bytes()).collect()
 }

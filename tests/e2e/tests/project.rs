@@ -1,7 +1,5 @@
 //! What a project keeps, and what is shown where there is no take.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
 use pickup_e2e::{Bench, Footage, Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -225,7 +225,7 @@ fn float(tensor: &Tensor) -> ArrayD<f32> {
 
 /// Level of a token: grey 0, bright 0.5, dark −0.5.
 fn text(ids: &Tensor) -> Tensor {
-    let Tensor::Integer(ids) = ids else { panic!("token ids are integers") };
+    let Tensor::Integer(ids) = ids else { unreachable!("token ids are integers") };
     let level = |id: i64| [0.0, 0.0, 0.5, -0.5][id as usize];
     Array3::from_shape_fn((1, ids.len(), 3), |(_, token, _)| level(ids[[0, token]])).into()
 }
