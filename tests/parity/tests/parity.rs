@@ -46,11 +46,11 @@ fn smaller_mistakes_are_noticed() {
     for case in Case::ALL.map(|name| Case::read(name).unwrap()) {
         let order = case.psnr(&mut model, Variation::FirstOrder).unwrap();
         println!("{}, first order: {order:.1} dB", case.title());
-        assert!(order < PIPELINE_BOUND - 10.0, "{order} dB");
+        assert!(order < PIPELINE_BOUND - 20.0, "{order} dB");
         if case.references() > 1 {
             let reversed = case.psnr(&mut model, Variation::ReferencesReversed).unwrap();
             println!("{}, references reversed: {reversed:.1} dB", case.title());
-            assert!(reversed < PIPELINE_BOUND - 10.0, "{reversed} dB");
+            assert!(reversed < PIPELINE_BOUND - 20.0, "{reversed} dB");
         }
     }
 }
