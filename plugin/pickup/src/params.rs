@@ -175,7 +175,7 @@ pub const TABLE: &[Entry] = &[
     entry(
         id::CONTEXT_FRAMES,
         "Context frames",
-        int(8, (1, 64), (1, 32)),
+        int(9, (1, 64), (1, 32)),
         "How many frames on each side the new ones continue from. More hold motion better and take longer.",
     )
     .within(id::SPAN_GROUP)

@@ -168,7 +168,7 @@ fn remember(instance: &Instance, params: Params<'_>, frame: i64, image: &Image<'
     if !remembers(instance, params) {
         return;
     }
-    let keep = params.int(params::id::CONTEXT_FRAMES).map_or(8, |count| usize::try_from(count).unwrap_or(1));
+    let keep = params.int(params::id::CONTEXT_FRAMES).map_or(9, |count| usize::try_from(count).unwrap_or(1));
     if let Ok(plate) = look::plate(image) {
         instance.history.lock().show(frame, plate, keep.clamp(1, 64));
     }

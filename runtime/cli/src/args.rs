@@ -74,7 +74,7 @@ pub(crate) enum JobCommand {
         #[arg(long, value_name = "SEQ")]
         after: String,
         /// Known frames to be used on each side
-        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=256))]
         context: u16,
         #[command(flatten)]
         options: JobOptions,
@@ -88,7 +88,7 @@ pub(crate) enum JobCommand {
         #[arg(long, value_enum, default_value_t)]
         direction: Direction,
         /// Known frames to be used
-        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=256))]
         context: u16,
         #[command(flatten)]
         options: JobOptions,

@@ -28,11 +28,9 @@ pub(crate) fn check(request: &Request, passes: &[Pass], manifest: &Manifest) -> 
 
 fn check_pass(pass: &Pass, manifest: &Manifest) -> Result<()> {
     let held = |part: &Part| matches!(part, Part::Known(_) | Part::Guide(_));
-    let parts: Vec<bool> = pass.parts.iter().map(held).collect();
-    let count = parts.iter().filter(|held| **held).count();
-    let start = parts.iter().take_while(|held| **held).count();
-    // Surplus frames stand behind the clip's own end.
-    let clip = &parts[..parts.len() - pass.parts.iter().filter(|part| **part == Part::Surplus).count()];
+    let clip: Vec<bool> = pass.parts.iter().filter(|part| **part != Part::Surplus).map(held).collect();
+    let count = clip.iter().filter(|held| **held).count();
+    let start = clip.iter().take_while(|held| **held).count();
     let end = if start == clip.len() { 0 } else { clip.iter().rev().take_while(|held| **held).count() };
     let can = |one: Conditioning, many: Conditioning, count: usize| {
         let able = |kind| {

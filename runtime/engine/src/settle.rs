@@ -8,7 +8,7 @@ use crate::Plan;
 
 /// Raised when the engine makes other frames of the same request, so that a new request is not
 /// answered with an old take. Takes that a project names by id stay as they are.
-const ENGINE: u32 = 1;
+const ENGINE: u32 = 2;
 
 /// Everything besides the request that decides what the frames look like. Where it runs is left
 /// out: a take made on one machine is the take on every other.

@@ -1,5 +1,6 @@
 //! How a request will be done: at what size, in which windows, with how many steps.
 
+mod align;
 mod memory;
 mod range;
 mod size;

@@ -44,9 +44,10 @@ fn with_context(cluster: Range<usize>, known: &[bool], most: usize) -> Range<usi
     cluster.start - before..cluster.end + after
 }
 
-/// Shares `room` between two sides that want `before` and `after`, evenly as far as both want it.
+/// Shares `room` between two sides that want `before` and `after`, evenly as far as both want it. An odd
+/// frame goes before, where clips of `n · multiple + 1` frames have theirs.
 fn share(room: usize, before: usize, after: usize) -> (usize, usize) {
-    let half = room / 2;
+    let half = room.div_ceil(2);
     let first = before.min(half.max(room.saturating_sub(after)));
     (first, after.min(room - first))
 }

@@ -10,6 +10,7 @@ use pickup_core::{Error, Result};
 use pickup_package::Limits;
 use std::collections::BTreeSet;
 
+use super::align::align;
 use super::range::stretches;
 
 /// What a frame of a pass is.
@@ -21,7 +22,8 @@ pub enum Part {
     Guide(usize),
     /// This frame of the canvas, to be made.
     Make(usize),
-    /// A frame that only meets the model's length rule, and is cut.
+    /// A frame that is made for nothing and cut: to meet the model's length rule, or so that known frames
+    /// fill whole latent frames.
     Surplus,
 }
 
@@ -174,8 +176,7 @@ impl<'a> Scheduler<'a> {
 
     /// One pass over `frames`, of which `new` are those from the first open one on.
     fn window(&mut self, frames: &[usize], new: &[usize], spacing: usize) {
-        let mut parts: Vec<_> = frames.iter().map(|&frame| self.part(frame)).collect();
-        parts.resize(self.rule.length_for(parts.len()), Part::Surplus);
+        let parts = align(frames.iter().map(|&frame| self.part(frame)).collect(), self.rule);
         let open = |frame: &&usize| spacing == 1 && self.is_open(**frame, spacing);
         let delivers = new.iter().filter(open).copied().collect();
         self.made.extend(parts.iter().filter_map(|part| match part {
@@ -243,10 +244,6 @@ pub(super) mod tests {
             assert_eq!((length - rule.offset) % rule.multiple, 0);
             let frames: Vec<_> = pass.parts.iter().filter_map(|part| part.frame()).collect();
             assert!(frames.windows(2).all(|pair| pair[0] < pair[1]), "in order");
-            assert!(
-                pass.parts[frames.len()..].iter().all(|part| *part == Part::Surplus),
-                "surplus comes last"
-            );
             for part in &pass.parts {
                 match *part {
                     Part::Known(frame) => assert!(known[frame]),
@@ -294,10 +291,10 @@ pub(super) mod tests {
 
     #[test]
     fn what_fits_is_one_pass_and_the_rule_is_met_by_surplus() {
-        let passes = check(&job(4, 6, 4), &rule(81));
+        let passes = check(&job(5, 6, 4), &rule(81));
         assert_eq!(passes.len(), 1);
         assert_eq!(passes[0].parts.len(), 17);
-        assert_eq!(passes[0].parts[13..], [Part::Known(13), Part::Surplus, Part::Surplus, Part::Surplus]);
+        assert_eq!(passes[0].parts[14..], [Part::Known(14), Part::Surplus, Part::Surplus]);
     }
 
     #[test]
