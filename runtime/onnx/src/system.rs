@@ -11,6 +11,11 @@ pub fn available_memory() -> Option<u64> {
     platform::available_memory()
 }
 
+/// Whether NVIDIA's driver is on this machine, whatever state it is in.
+pub fn has_nvidia_driver() -> bool {
+    platform::NVIDIA_DRIVER.iter().any(|place| std::path::Path::new(place).exists())
+}
+
 /// Makes Windows look for libraries only beside the executable, in the system and in folders that
 /// were named, never in the current folder or on the PATH. Does nothing elsewhere.
 pub fn restrict_library_search() {
@@ -26,6 +31,9 @@ pub(crate) fn search_beside(library: &std::path::Path) {
 #[cfg(not(windows))]
 mod platform {
     use std::path::Path;
+
+    /// What the kernel module shows, and how the devices appear inside a container.
+    pub const NVIDIA_DRIVER: &[&str] = &["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
 
     pub fn peak_memory() -> Option<u64> {
         kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
@@ -70,6 +78,9 @@ mod platform {
     use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
     use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
     use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+    /// The driver's library for CUDA.
+    pub const NVIDIA_DRIVER: &[&str] = &[r"C:\Windows\System32\nvcuda.dll"];
 
     pub fn peak_memory() -> Option<u64> {
         let mut counters = PROCESS_MEMORY_COUNTERS::default();

@@ -25,13 +25,18 @@ pub(crate) fn findings() -> Vec<Finding> {
 }
 
 fn providers(runtime: &Runtime) -> Vec<Finding> {
-    let mut choices = vec![("CUDA", ProviderChoice::Cuda)];
+    let mut choices = vec![("CPU", ProviderChoice::Cpu)];
+    let mut findings = Vec::new();
+    match system::has_nvidia_driver() {
+        true => choices.push(("CUDA", ProviderChoice::Cuda)),
+        // Nothing is wrong with a machine that has no such GPU.
+        false => findings.push(good("CUDA", "not used: this machine has no NVIDIA driver".to_owned())),
+    }
     if cfg!(windows) {
         choices.push(("DirectML", ProviderChoice::DirectMl));
     }
-    choices.push(("CPU", ProviderChoice::Cpu));
-    let try_out = |(name, choice)| of(name, try_out(runtime, choice));
-    choices.into_iter().map(try_out).collect()
+    findings.extend(choices.into_iter().map(|(name, choice)| of(name, try_out(runtime, choice))));
+    findings
 }
 
 fn try_out(runtime: &Runtime, choice: ProviderChoice) -> Result<String> {
