@@ -1,24 +1,90 @@
 //! The acceptance figures: each measured value beside its bound.
-//!
-//! The tests named `acceptance…` measure, assert and print one line per figure:
-//! `accept: <what> | <measured> | <bound>`. This task runs them alone and lists the lines, so that
-//! a figure and the assertion on it can never part.
 
 use anyhow::{Result, ensure};
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use crate::{bundle, runtime, shell, suite};
+use crate::{bundle, python, reference, runtime, shell, suite};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Plugin, runtime and command line, through the bundle (a few minutes)
+    #[default]
+    Product,
+    /// The starter model, by judges that see pixels only (a few minutes, after PyTorch is installed)
+    Starter,
+    /// The starter's recipe: trains for a tenth of its length and compares the loss with the log
+    Recipe,
+}
+
+/// Measures one part and prints its table.
+pub fn run(part: Part) -> Result<()> {
+    match part {
+        Part::Product => product(),
+        Part::Starter => starter(),
+        Part::Recipe => recipe(),
+    }
+}
+
+/// Judges the package in the bundle, and times it through the bundle's command line.
+fn starter() -> Result<()> {
+    let bundle = bundle::make()?;
+    let contents = bundle.join("Contents");
+    let cli = contents.join(bundle::architecture()).join(format!("pickup{}", std::env::consts::EXE_SUFFIX));
+    let out = results()?;
+    shell::run(
+        script("judge.py")?
+            .arg("--package")
+            .arg(contents.join("Resources/models/starter"))
+            .arg("--cli")
+            .arg(cli)
+            .arg("--out")
+            .arg(out.join("starter.json"))
+            .arg("--sheet")
+            .arg(out.join("starter.png")),
+    )
+}
+
+fn recipe() -> Result<()> {
+    let out = results()?.join("recipe");
+    // A checkpoint of an earlier try would be gone on from.
+    if out.exists() {
+        std::fs::remove_dir_all(&out)?;
+    }
+    shell::run(script("train.py")?.arg("--out").arg(&out).args(["--share", "0.1"]))?;
+    shell::run(script("compare_logs.py")?.arg(out.join("train.csv")))
+}
+
+/// A script of the starter's folder, under the Python that has PyTorch.
+fn script(name: &str) -> Result<Command> {
+    let mut command = Command::new(python::reference_environment(&reference::lock())?);
+    command.arg(shell::root().join("models/starter").join(name));
+    Ok(command)
+}
+
+/// The folder in which figures and pictures are left.
+fn results() -> Result<PathBuf> {
+    let folder = shell::target().join("accept");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
 
 /// Runs every acceptance test and prints the table.
-pub fn run() -> Result<()> {
+///
+/// The tests named `acceptance…` measure, assert and print one line per figure:
+/// `accept: <what> | <measured> | <bound>`. This runs them alone and lists the lines, so that a
+/// figure and the assertion on it can never part.
+fn product() -> Result<()> {
     runtime::setup()?;
     bundle::build()?;
     bundle::lay_out()?;
     shell::say("measuring");
-    let mut cargo =
-        shell::cargo(&["test", "--release", "--locked", "-p", "pickup-e2e", "-p", "pickup-parity"]);
+    // The whole workspace, as the suite has built it: a part of it would be built with other features.
+    let mut cargo = shell::cargo(&["test", "--workspace", "--tests", "--release", "--locked"]);
     cargo.args(["--no-fail-fast", "--", "acceptance", "--nocapture", "--test-threads", "1"]);
+    cargo.env("PICKUP_ACCEPT", "1"); // tests that the suite shortens run whole
     let mut child = suite::environment(&mut cargo).stdout(Stdio::piped()).spawn()?;
     let mut rows = Vec::new();
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {

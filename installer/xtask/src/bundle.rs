@@ -1,6 +1,6 @@
 //! The OpenFX bundle: plugin, worker, ONNX Runtime and the starter model in one folder.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
 use crate::{runtime, shell};
@@ -47,7 +47,9 @@ pub fn lay_out() -> Result<PathBuf> {
         let to = if notice { resources.join("licences/onnxruntime") } else { binaries.clone() };
         shell::copy(&file, &to.join(file.file_name().unwrap_or_default()))?;
     }
-    shell::copy(&shell::root().join("models/starter/package"), &resources.join("models/starter"))?;
+    let starter = shell::root().join("models/starter/package");
+    ensure!(starter.join("manifest.json").is_file(), "no starter model in {}", starter.display());
+    shell::copy(&starter, &resources.join("models/starter"))?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         shell::copy(&shell::root().join(licence), &resources.join("licences").join(licence))?;
     }

@@ -30,8 +30,12 @@ enum Task {
     Bundle,
     /// Run the three jobs on real footage and leave frames, contact sheet and table in target/demo.
     Demo,
-    /// Measure every figure of the acceptance list beside its bound.
-    Accept,
+    /// Measure figures beside their bounds.
+    Accept {
+        /// Of what
+        #[arg(value_enum, default_value_t)]
+        part: accept::Part,
+    },
     /// Run the whole test suite; with --reference, make the golden values anew and compare.
     Test {
         /// Set up PyTorch and diffusers in target/reference-env and check the committed golden values.
@@ -49,7 +53,7 @@ fn main() -> Result<()> {
         Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
         Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
         Task::Demo => demo::run(),
-        Task::Accept => accept::run(),
+        Task::Accept { part } => accept::run(part),
         Task::Test { reference: false } => suite::run(),
         Task::Test { reference: true } => reference::run(),
         Task::CheckLayers => layers::check(),
