@@ -36,22 +36,6 @@ def _by_slot(per_frame: torch.Tensor) -> torch.Tensor:
     return torch.stack([per_frame] * TEMPORAL, 2).flatten(1, 2)
 
 
-def decode_slots(codec: Codec, latent: torch.Tensor, single: torch.Tensor) -> torch.Tensor:
-    """Latents `(b, c, f, h, w)` to slots `(b, 4f, 3, H, W)`; where `single` `(b, f)` is 1 the frame is a first block."""
-    later = codec.decode_next(latent).transpose(1, 2)
-    first = _by_slot(codec.decode_first(latent).transpose(1, 2))
-    choice = _by_slot(single)[:, :, None, None, None]
-    return later + choice * (first - later)
-
-
-def encode_slots(codec: Codec, slots: torch.Tensor, single: torch.Tensor) -> torch.Tensor:
-    """The way back of `decode_slots`: `(b, 4f, 3, H, W)` to `(b, c, f, h, w)`."""
-    frames = slots.transpose(1, 2)
-    later = codec.encode_next(frames)
-    first = codec.encode_first(frames[:, :, ::TEMPORAL])
-    return later + single[:, None, :, None, None] * (first - later)
-
-
 def _nearest(time: torch.Tensor, usable: torch.Tensor, sign: int) -> torch.Tensor:
     """For each slot the one-hot `(b, n, n)` nearest usable slot before (sign 1) or after (sign -1), or zeros."""
     gap = sign * (time[:, :, None] - time[:, None, :])
@@ -83,7 +67,7 @@ def read_canvas(codec: Codec, control: torch.Tensor) -> Canvas:
     time = (4 * position - 3)[:, :, None] + slot
     time = torch.where(single[:, :, None] > 0.5, position[:, :, None].expand_as(time), time).flatten(1)
 
-    pixels = decode_slots(codec, inactive, single)
+    pixels = codec.decode_next(inactive).transpose(1, 2)
     b, n, _, height, width = pixels.shape
     colour = F.avg_pool2d(pixels.flatten(0, 1), SPATIAL).unflatten(0, (b, n))
     cover = mask.mean(1)

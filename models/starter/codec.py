@@ -1,9 +1,10 @@
 """The linear codec that stands for a VAE: blocks of pixels to their principal components and back.
 
-The first frame is cut in blocks of 8x8x1 pixels, later frames in blocks of 8x8x4; each becomes C numbers. Blocks do
-not overlap in time, so nothing is cached between calls. The first components of a block are its mean colour in each
-of its frames, exactly; the others are principal components of what is left. Because of the former, a decoded
-block tells exactly which of its frames were painted mid grey, that is, are unknown.
+Frames are cut in blocks of 8x8x4 pixels, each of which becomes C numbers; the first frame of a clip counts as four that
+are alike, so that its latents mean what all others mean. Blocks do not overlap in time, so nothing is cached between
+calls. The first components of a block are its mean colour in each of its frames, exactly; the others are principal
+components of what is left. Because of the former, a decoded block tells exactly which of its frames were painted mid
+grey, that is, are unknown.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ def mean_colour_basis(depth: int) -> np.ndarray:
     return np.stack([np.einsum("c,t,p->ctp", colour, moment, flat).ravel() for moment in time for colour in OPPONENT])
 
 
-def fit_basis(blocks: np.ndarray, channels: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal basis `(channels, d)` of centred blocks `(n, d)`, and the deviation of each component."""
-    fixed = mean_colour_basis(depth)
+def fit_basis(blocks: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal basis `(channels, 768)` of centred blocks `(n, 768)`, and the deviation of each component."""
+    fixed = mean_colour_basis(TEMPORAL)
     rest = blocks - (blocks @ fixed.T) @ fixed
     _, vectors = np.linalg.eigh(rest.T @ rest)
     basis = np.concatenate([fixed, vectors.T[::-1][: channels - len(fixed)]])
@@ -57,46 +58,47 @@ class Codec(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.channels = channels
-        for name, depth in (("first", 1), ("next", TEMPORAL)):
-            self.register_buffer(f"basis_{name}", torch.zeros(channels, 3 * depth * SPATIAL * SPATIAL))
-            self.register_buffer(f"scale_{name}", torch.ones(channels))
+        self.register_buffer("basis", torch.zeros(channels, 3 * TEMPORAL * SPATIAL * SPATIAL))
+        self.register_buffer("scale", torch.ones(channels))      # what a component is divided by
+        self.register_buffer("deviation", torch.ones(channels))  # of the latents of the world
 
-    def fit(self, first: np.ndarray, later: np.ndarray) -> None:
-        """Learn both bases from blocks `(n, 192)` and `(n, 768)` in -1..1.
+    def fit(self, blocks: np.ndarray) -> None:
+        """Learn the basis from blocks `(n, 768)` in -1..1.
 
         Each component is divided by the root of its deviation: between a common scale (fine detail drowns in the
         noise of diffusion) and unit variance (fine detail counts as much as what is seen first).
         """
-        for name, blocks, depth in (("first", first, 1), ("next", later, TEMPORAL)):
-            basis, deviation = fit_basis(blocks.astype(np.float64) - LEVEL, self.channels, depth)
-            root = np.sqrt(np.maximum(deviation, 1e-2))
-            root *= np.sqrt(np.mean((deviation / root) ** 2))
-            getattr(self, f"basis_{name}").copy_(torch.from_numpy(basis))
-            getattr(self, f"scale_{name}").copy_(torch.from_numpy(root))
+        basis, deviation = fit_basis(blocks.astype(np.float64) - LEVEL, self.channels)
+        root = np.sqrt(np.maximum(deviation, 1e-2))
+        root *= np.sqrt(np.mean((deviation / root) ** 2))
+        for name, value in (("basis", basis), ("scale", root), ("deviation", deviation / root)):
+            getattr(self, name).copy_(torch.from_numpy(value))
 
-    def _encode(self, frames: torch.Tensor, name: str, depth: int) -> torch.Tensor:
-        matrix = getattr(self, f"basis_{name}").t() / getattr(self, f"scale_{name}")
-        return ((to_blocks(frames, depth) - LEVEL) @ matrix).permute(0, 4, 1, 2, 3)
+    def _of_one_frame(self) -> torch.Tensor:
+        """The basis folded over time, `(c, 192)`: what a block says of the sum of its frames."""
+        return self.basis.unflatten(1, (3, TEMPORAL, -1)).sum(2).flatten(1)
 
-    def _decode(self, latent: torch.Tensor, name: str, depth: int) -> torch.Tensor:
-        matrix = getattr(self, f"basis_{name}") * getattr(self, f"scale_{name}")[:, None]
-        return from_blocks(latent.permute(0, 2, 3, 4, 1) @ matrix + LEVEL, depth)
+    def _encode(self, frames: torch.Tensor, basis: torch.Tensor, depth: int) -> torch.Tensor:
+        return ((to_blocks(frames, depth) - LEVEL) @ (basis.t() / self.scale)).permute(0, 4, 1, 2, 3)
+
+    def _decode(self, latent: torch.Tensor, basis: torch.Tensor, depth: int) -> torch.Tensor:
+        return from_blocks(latent.permute(0, 2, 3, 4, 1) @ (basis * self.scale[:, None]) + LEVEL, depth)
 
     def encode_first(self, frames: torch.Tensor) -> torch.Tensor:
-        """`(b, 3, n, H, W)`, each frame on its own, to `(b, c, n, H/8, W/8)`."""
-        return self._encode(frames, "first", 1)
+        """`(b, 3, n, H, W)`, each frame on its own as four alike, to `(b, c, n, H/8, W/8)`."""
+        return self._encode(frames, self._of_one_frame(), 1)
 
     def encode_next(self, frames: torch.Tensor) -> torch.Tensor:
         """`(b, 3, 4n, H, W)` to `(b, c, n, H/8, W/8)`."""
-        return self._encode(frames, "next", TEMPORAL)
+        return self._encode(frames, self.basis, TEMPORAL)
 
     def decode_first(self, latent: torch.Tensor) -> torch.Tensor:
-        """`(b, c, n, h, w)` to `(b, 3, n, 8h, 8w)`, not clamped."""
-        return self._decode(latent, "first", 1)
+        """`(b, c, n, h, w)` to `(b, 3, n, 8h, 8w)`, the mean of each block's four frames, not clamped."""
+        return self._decode(latent, self._of_one_frame() / TEMPORAL, 1)
 
     def decode_next(self, latent: torch.Tensor) -> torch.Tensor:
         """`(b, c, n, h, w)` to `(b, 3, 4n, 8h, 8w)`, not clamped."""
-        return self._decode(latent, "next", TEMPORAL)
+        return self._decode(latent, self.basis, TEMPORAL)
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """A whole clip `(b, 3, 4n+1, H, W)` to `(b, c, n+1, h, w)`."""
@@ -110,32 +112,20 @@ class Codec(nn.Module):
         return whole.clamp(-1, 1)
 
 
-def fit_on_world(channels: int, clips: int = 160, seed: int = 9_000_000) -> Codec:
-    """A codec fitted to blocks of clips of the world, a third of them held still: real shots often hardly move.
-
-    In a few more blocks some frames are painted mid grey, as they are where a run of known frames ends.
-    """
+def fit_on_world(channels: int, clips: int = 240, seed: int = 9_000_000) -> Codec:
+    """A codec fitted to blocks of clips of the world, a third of them held still: real shots often hardly move."""
     from world import make_clip
     rng = np.random.default_rng(seed)
-    first, later = [], []
+    store = []
 
-    def keep(frames: torch.Tensor, depth: int, count: int, store: list) -> None:
-        blocks = to_blocks(frames, depth).flatten(0, 3).numpy()
+    def keep(frames: torch.Tensor, count: int) -> None:
+        blocks = to_blocks(frames, TEMPORAL).flatten(0, 3).numpy()
         store.append(blocks[rng.choice(len(blocks), count, replace=False)])
-
-    def paint(blocks: np.ndarray) -> np.ndarray:
-        blocks = blocks.reshape(-1, 3, TEMPORAL, SPATIAL * SPATIAL).copy()
-        for block in blocks:
-            cut = rng.integers(1, TEMPORAL)
-            block[:, slice(cut, None) if rng.random() < 0.5 else slice(0, cut)] = 0
-        return blocks.reshape(len(blocks), -1)
 
     for index in range(clips):
         frames = make_clip(seed + index, tier=2 if index % 4 else 1).frames.permute(3, 0, 1, 2)[None]
-        keep(frames, 1, 120, first)
-        keep(frames[:, :, 1:], TEMPORAL, 120, later)
-        keep(frames[:, :, :1].expand(-1, -1, TEMPORAL, -1, -1), TEMPORAL, 60, later)
-        later += [paint(later[-2][::6]), paint(later[-1][::2])]
+        keep(frames[:, :, 1:], 120)
+        keep(frames[:, :, :1].expand(-1, -1, TEMPORAL, -1, -1), 60)
     codec = Codec(channels)
-    codec.fit(np.concatenate(first), np.concatenate(later))
+    codec.fit(np.concatenate(store))
     return codec

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import shutil
 from pathlib import Path
 
@@ -20,9 +19,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import tokenizer as words
-from codec import TEMPORAL
 from masks import control_input, sample_mask
 from network import Config, Starter
+from package_io import TURNED
 
 OPSET = 20
 INLINE = 1024  # bytes; smaller weights stay inside the graph
@@ -48,24 +47,13 @@ def load(checkpoint: Path, averaged: bool = True) -> tuple[Starter, dict]:
     return net, state
 
 
-@torch.no_grad()
-def restrain(net: Starter, known: float, mean_colours: float) -> None:
-    """Believe a young network less: scale what it adds to moved known frames, and what it takes from noisy mean colours."""
-    model = net.transformer
-    model.spread_known += math.log(known)
-    model.pull_known += math.log(known)
-    if known < 1:  # and where it doubts the moved frames, it shall not add more
-        model.doubt.weight.zero_()
-        model.doubt.bias.fill_(-12.0)
-    model.pull_free[:3 * TEMPORAL] += math.log(mean_colours)
-
-
 def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], names: list[str], out: str, axes: tuple[dict, ...]) -> onnx.ModelProto:
     """Export one graph with the given dynamic axes."""
     with torch.no_grad():
         program = torch.onnx.export(module.eval(), inputs, input_names=names, output_names=[out], dynamic_shapes=axes,
                                     opset_version=OPSET, dynamo=True, verbose=False)
     model = program.model_proto
+    name_weights(model.graph, module)
     del model.metadata_props[:]
     for node in model.graph.node:  # notes of the exporter: source paths, mostly
         del node.metadata_props[:]
@@ -73,6 +61,28 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], names: list[str],
     for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
         del value.metadata_props[:]
     return model
+
+
+def name_weights(graph: onnx.GraphProto, module: nn.Module) -> None:
+    """Give weights that the exporter folded, reshaped or transposed their names in torch back."""
+    held = {name.removeprefix("owner."): value.detach().numpy() for name, value in [*module.named_parameters(), *module.named_buffers()]}
+    forms = {}
+    for name, value in held.items():
+        forms[value.tobytes()] = name
+        if value.ndim == 2:
+            forms.setdefault(np.ascontiguousarray(value.T).tobytes(), name + TURNED)
+    taken = {tensor.name for tensor in graph.initializer}
+    names = {}
+    for tensor in graph.initializer:
+        name = forms.get(numpy_helper.to_array(tensor).tobytes())
+        if name and name not in taken:
+            names[tensor.name] = name
+            taken.add(name)
+            tensor.name = name
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for value in graph.value_info:
+        value.name = names.get(value.name, value.name)
 
 
 def store_half(model: onnx.ModelProto) -> None:
@@ -187,8 +197,8 @@ def manifest(net: Starter, package: Path, revision: str) -> dict:
                    "max_pixels": 128 * 80, "native_pixels": 112 * 64, "min_side": 48, "max_side": 160},
         "frame_rate": {"native": [16, 1], "follows_timeline": True},
         "conditioning": ["first", "last", "clip_start", "clip_end", "keyframe", "mask", "reference"],
-        "sampler": {"kind": "flow_euler", "order": 1, "shift": 3.0, "train_timesteps": 1000},
-        "presets": {"draft": {"steps": 4, "guidance": 1.0}, "final": {"steps": 8, "guidance": 1.5}},
+        "sampler": {"kind": "flow_euler", "order": 1, "shift": 6.0, "train_timesteps": 1000},
+        "presets": {"draft": {"steps": 4, "guidance": 2.0}, "final": {"steps": 10, "guidance": 2.0}},
         "guidance_default_negative": "",
         "files": files,
     }
@@ -226,13 +236,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--package", type=Path, default=Path(__file__).parent / "package")
-    parser.add_argument("--revision", default="recipe 1")
-    parser.add_argument("--known", type=float, default=1.0, help="scale of what is added to moved known frames")
-    parser.add_argument("--mean-colours", type=float, default=1.0, help="scale of what is taken from noisy mean colours")
+    parser.add_argument("--revision", default="recipe 2")
     args = parser.parse_args()
     torch.set_num_threads(2)
     net, state = load(args.checkpoint)
-    restrain(net, args.known, args.mean_colours)
     shutil.rmtree(args.package, ignore_errors=True)
     args.package.mkdir(parents=True)
     export_codec(net, args.package / "vae")

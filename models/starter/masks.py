@@ -13,8 +13,8 @@ KINDS = {"past": 0.24, "future": 0.16, "ends": 0.34, "keyframes": 0.10, "rectang
 
 
 def _aligned(rng: random.Random, frames: int) -> int:
-    """A number of leading known frames: mostly 4n+1, sometimes any."""
-    return 1 + 4 * rng.randint(0, (frames - 1) // 4 - 1) if rng.random() < 0.6 else rng.randint(1, frames - 1)
+    """Where a run of known frames ends or begins: mostly at a whole latent frame, as callers arrange it, sometimes anywhere."""
+    return 1 + 4 * rng.randint(0, (frames - 1) // 4 - 1) if rng.random() < 0.9 else rng.randint(1, frames - 1)
 
 
 def sample_mask(rng: random.Random, frames: int, height: int, width: int, kind: str | None = None) -> torch.Tensor:
@@ -29,7 +29,7 @@ def sample_mask(rng: random.Random, frames: int, height: int, width: int, kind: 
         mask[0] = 0
     elif kind == "ends":
         start = _aligned(rng, max(frames - 4, 5))
-        stop = start + (4 * rng.randint(1, max(1, (frames - start) // 4 - 1)) if rng.random() < 0.6 else rng.randint(1, frames - start - 1))
+        stop = start + (4 * rng.randint(1, max(1, (frames - start) // 4 - 1)) if rng.random() < 0.9 else rng.randint(1, frames - start - 1))
         mask[:start] = 0
         mask[min(stop, frames - 1):] = 0
     elif kind == "keyframes":
@@ -59,11 +59,26 @@ def fold_mask(mask: torch.Tensor) -> torch.Tensor:
     return F.interpolate(folded, size=((t + TEMPORAL - 1) // TEMPORAL, h, w), mode="nearest-exact")
 
 
+def grey_latents(codec: Codec, frames: int) -> torch.Tensor:
+    """Latents `(1, c, f, 1, 1)` of mid grey, which stands for unknown pixels; all that is reactive is unknown."""
+    return codec.encode(codec.basis.new_zeros(1, 3, frames, SPATIAL, SPATIAL))
+
+
 def control_input(codec: Codec, frames: torch.Tensor, mask: torch.Tensor, references: torch.Tensor | None = None) -> torch.Tensor:
     """The control `(b, 2c+64, r+f, h, w)` of clips `(b, 3, t, H, W)`, masks `(b, t, H, W)`, references `(b, r, 3, H, W)`."""
-    inactive = codec.encode(frames * (1 - mask[:, None]))
-    grey = codec.encode(frames.new_zeros(1, 3, frames.shape[2], SPATIAL, SPATIAL))  # unknown pixels are grey, hence so is all that is reactive
-    control = torch.cat([inactive, grey.expand_as(inactive), fold_mask(mask)], 1)
+    return assemble(codec, codec.encode(frames * (1 - mask[:, None])), mask, references)
+
+
+def blank_control(codec: Codec, size: tuple[int, int, int, int], references: torch.Tensor | None = None) -> torch.Tensor:
+    """`control_input` where nothing is known; `size` is `(b, t, H, W)`."""
+    b, t, height, width = size
+    grey = grey_latents(codec, t).expand(b, -1, -1, height // SPATIAL, width // SPATIAL)
+    return assemble(codec, grey, grey.new_ones(size), references)
+
+
+def assemble(codec: Codec, inactive: torch.Tensor, mask: torch.Tensor, references: torch.Tensor | None) -> torch.Tensor:
+    """The control input, given the latents `(b, c, f, h, w)` of what is known."""
+    control = torch.cat([inactive, grey_latents(codec, mask.shape[1]).expand_as(inactive), fold_mask(mask)], 1)
     if references is None or references.shape[1] == 0:
         return control
     latent = codec.encode_first(references.transpose(1, 2))

@@ -1,7 +1,9 @@
 """The starter's networks: a small text encoder, and a diffusion transformer with the graph signature of Wan2.1-VACE.
 
 The transformer sees tokens of 1x2x2 latents (16x16 pixels, 4 frames). From its tokens it predicts, for the unknown,
-how the nearest known frames move (which makes a first guess in pixels), and what is to be added to that guess.
+how the nearest known frames move (which makes a first guess in pixels), and what is to be added to that guess. It
+predicts the clean latents, never the noise: tokens are narrower than the latents they stand for, and clean clips, not
+noise, fit in them (Li and He, "Back to Basics: Let Denoising Generative Models Denoise", 2025).
 Sizes: b batch, c latent channels, f latent frames (references first), h and w latent height and width, l text tokens,
 s = f * h/2 * w/2 tokens, d width.
 """
@@ -23,7 +25,7 @@ from codec import TEMPORAL, Codec
 class Config:
     channels: int = 192
     width: int = 192
-    layers: int = 7
+    layers: int = 8
     motion_layer: int = 4
     heads: int = 6
     text_width: int = 128
@@ -38,27 +40,21 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> tor
     if torch.onnx.is_in_onnx_export():
         return torch.onnx.ops.symbolic("com.microsoft::MultiHeadAttention", (q, k, v), {"num_heads": heads},
                                        dtype=q.dtype, shape=q.shape, version=1)
-    q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    with torch.autocast("cpu", enabled=False):  # at this size fp32 is the faster of the two
+        q, k, v = (x.float().unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position: `(b, s, heads, e)` turned by angles `(b, s, 1, e/2)`."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
+    """Rotary position: both halves of `(b, s, heads, e)` turned by angles `(b, s, 1, e/2)`."""
+    one, other = x.chunk(2, -1)
+    return torch.cat([one * cos - other * sin, one * sin + other * cos], -1)
 
 
 def patches(x: torch.Tensor) -> torch.Tensor:
     """`(b, c, f, h, w)` to tokens `(b, f*h/2*w/2, 4c)`."""
     b, c, f, h, w = x.shape
     return x.reshape(b, c, f, h // 2, 2, w // 2, 2).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, f * (h // 2) * (w // 2), 4 * c)
-
-
-def unpatches(x: torch.Tensor, f: int, h: int, w: int) -> torch.Tensor:
-    """Tokens `(b, f*h/2*w/2, 4c)` to `(b, c, f, h, w)`."""
-    b, _, width = x.shape
-    x = x.reshape(b, f, h // 2, w // 2, width // 4, 2, 2)
-    return x.permute(0, 4, 1, 2, 5, 3, 6).reshape(b, width // 4, f, h, w)
 
 
 def spread_frames(x: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -94,7 +90,7 @@ class TextEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, attention to the text, and a feed-forward layer, modulated by the noise level."""
+    """Self-attention, attention to the text, and a feed-forward layer, modulated by noise level and text."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -105,11 +101,13 @@ class Block(nn.Module):
         self.q_norm, self.k_norm = (nn.Parameter(torch.ones(d // self.heads)) for _ in range(2))
         self.q_text, self.kv_text, self.out_text = nn.Linear(d, d), nn.Linear(config.text_width, 2 * d), nn.Linear(d, d)
         self.up, self.down = nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
-        self.table = nn.Parameter(torch.randn(6, d) * 0.02)
+        self.modulation = nn.Linear(d, 6 * d)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor, text: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """`x` (b, s, d), `level` (b, 6, d), `text` (b, l, text_width), `cos` and `sin` (b, s, 1, e/2)."""
-        scale1, shift1, gate1, scale2, shift2, gate2 = (level + self.table).unsqueeze(2).unbind(1)
+        """`x` (b, s, d), `level` (b, d), `text` (b, l, text_width), `cos` and `sin` (b, s, 1, e/2)."""
+        scale1, shift1, gate1, scale2, shift2, gate2 = self.modulation(level).unsqueeze(1).chunk(6, 2)
         q, k, v = self.qkv(self.norm1(x) * (1 + scale1) + shift1).chunk(3, 2)
         q = rotate(self._unit(q, self.q_norm), cos, sin).flatten(2)
         k = rotate(self._unit(k, self.k_norm), cos, sin).flatten(2)
@@ -137,40 +135,27 @@ class Transformer(nn.Module):
     """The diffusion transformer. Its graph returns the velocity noise - clean."""
 
     FIELD = 6  # numbers to a motion cell: two rates, the lean between the sources, and faith in the measured motion
+    LAP = 4    # latents to a side of what one token draws; tokens are 2 apart, so that neighbours overlap and no edge shows
 
     def __init__(self, config: Config, codec: Codec):
         super().__init__()
         self.config, self.codec = config, codec
+        self.half = False  # whether the layers compute in bf16, which training does
         c, d = config.channels, config.width
         self.embed_noisy = nn.Linear(4 * c, d)
         self.embed_control = nn.Linear(4 * (c + TEMPORAL + 1 + 6 + cv.SHIFTS) + 4 * TEMPORAL + 2 + 6, d)
-        self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d), nn.SiLU(), nn.Linear(d, 6 * d))
+        self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d))
+        self.gist = nn.Sequential(nn.Linear(config.text_width, d), nn.SiLU(), nn.Linear(d, d))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm_motion = nn.LayerNorm(d)
         self.embed_guess = nn.Linear(4 * c, d)
         self.norm = nn.LayerNorm(d, elementwise_affine=False)
-        self.level_out = nn.Linear(6 * d, 2 * d)
-        self.residual = nn.Linear(d, 4 * c)
-        self.doubt = nn.Linear(d, 4)
+        self.level_out = nn.Linear(d, 2 * d)
+        self.residual = nn.ConvTranspose2d(d, c, self.LAP, stride=2, padding=1)
         self.field = nn.Linear(d, TEMPORAL * 16 * self.FIELD)
-        self.spread_free = nn.Parameter(torch.zeros(c))    # log deviation of a channel where nothing is known
-        self.spread_known = nn.Parameter(torch.zeros(c))   # and around a guess from known frames
-        # The same two, for how far the noisy latents themselves are believed. Tokens are narrower than their latents, so
-        # the network cannot take noise out again: only the mean colours are believed at first.
-        self.pull_free, self.pull_known = nn.Parameter(torch.zeros(c)), nn.Parameter(torch.zeros(c))
-        for layer in (self.level_out, self.residual, self.doubt, self.field, self.time[-1]):
+        for layer in (self.level_out, self.residual, self.field):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.doubt.bias, -2.0)
-
-    def set_spread(self, deviation: torch.Tensor) -> None:
-        """Start from the deviation `(c,)` of the world's latents."""
-        with torch.no_grad():
-            self.spread_free.copy_(deviation.log())
-            self.spread_known.copy_((0.35 * deviation).log())
-            coarse = torch.arange(len(deviation)) < 3 * TEMPORAL
-            self.pull_free.copy_(torch.where(coarse, deviation, 0.1 * deviation).log())
-            self.pull_known.copy_((0.05 * deviation).log())
 
     def angles(self, position: torch.Tensor, h: int, w: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Rotary cosines and sines `(b, s, 1, e/2)` over time, rows and columns."""
@@ -235,54 +220,55 @@ class Transformer(nn.Module):
         future = cv.warp(future.flatten(0, 1), shift_future.flatten(0, 1)).unflatten(0, (b, n))
         return cv.compose(canvas, cv.spread(canvas), past, future, lean[:, :, 0])
 
+    def level(self, sigma: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        """What modulates every layer, `(b, d)`: the noise level and the gist of the text."""
+        wave = torch.exp(torch.arange(64, device=sigma.device, dtype=sigma.dtype) * (-math.log(1000.0) / 64))
+        phase = (sigma * 1000)[:, None] * wave
+        return F.silu(self.time(torch.cat([phase.cos(), phase.sin()], 1)) + self.gist(text.sum(1) / 8))
+
+    def even(self, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        """The noisy latents with every channel at deviation 1, whatever the noise level."""
+        sigma, deviation = sigma[:, None, None, None, None], self.codec.deviation[:, None, None, None]
+        return noisy * torch.rsqrt(((1 - sigma) * deviation).square() + sigma.square())
+
+    def draw(self, x: torch.Tensor, level: torch.Tensor, f: int, h: int, w: int) -> torch.Tensor:
+        """Tokens `(b, s, d)` to what they add to the guess `(b, c, f, h, w)`, in deviations of each channel."""
+        scale, shift = self.level_out(level).unsqueeze(1).chunk(2, 2)
+        x = (self.norm(x) * (1 + scale) + shift).reshape(-1, h // 2, w // 2, x.shape[2]).permute(0, 3, 1, 2)
+        return self.residual(x).unflatten(0, (-1, f)).transpose(1, 2)
+
     def predict(self, noisy: torch.Tensor, sigma: torch.Tensor, text: torch.Tensor, control: torch.Tensor,
                 control_scale: torch.Tensor, blank: bool = False) -> Prediction:
         """Predict the clean latents. `blank` promises that nothing is known and skips what then has no effect."""
         b, c, f, h, w = noisy.shape
+        layers = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
         reference, position = cv.find_references(self.codec, control)
         keep = reference[:, None, :, None, None]
         inactive, mask = control[:, :c], control[:, 2 * c:]
-        canvas = None if blank else cv.read_canvas(self.codec, control)
         if blank:
-            features = self.describe_blank(reference, position, inactive, mask)
+            canvas, features = None, self.describe_blank(reference, position, inactive, mask)
         else:
+            canvas = cv.read_canvas(self.codec, control)
             features, carried = self.describe(canvas, inactive, mask)
-        wave = torch.exp(torch.arange(64, device=noisy.device, dtype=noisy.dtype) * (-math.log(1000.0) / 64))
-        phase = (sigma * 1000)[:, None] * wave
-        level = self.time(torch.cat([phase.cos(), phase.sin()], 1))
-        modulation = level.unflatten(1, (6, -1))
         cos, sin = self.angles(position, h, w)
-        x = self.embed_noisy(patches(noisy)) + control_scale[0] * self.embed_control(features)
-        for block in self.blocks[:self.config.motion_layer]:
-            x = block(x, modulation, text, cos, sin)
-
+        with layers():
+            level = self.level(sigma, text)
+            x = self.embed_noisy(patches(self.even(noisy, sigma))) + control_scale[0] * self.embed_control(features)
+            for block in self.blocks[:self.config.motion_layer]:
+                x = block(x, level, text, cos, sin)
         if blank:
-            rates, guess, unknown = None, keep * inactive, (1 - keep).expand(-1, -1, -1, h, w)
-            sure = torch.zeros_like(unknown)
+            rates, guess, unknown = None, keep * inactive, 1 - keep
         else:
-            rates, lean = self.motion(self.norm_motion(x), carried)
-            single = torch.maximum(reference, (position.abs() < 0.5).to(noisy.dtype))
-            guess = cv.encode_slots(self.codec, self.moved_guess(canvas, rates, lean), single)
+            rates, lean = self.motion(self.norm_motion(x.float()), carried)
+            guess = self.codec.encode_next(self.moved_guess(canvas, rates, lean).transpose(1, 2))
             guess = guess + keep * (inactive - guess)
-            found = ((canvas.past.sum(2) + canvas.future.sum(2)) > 0.5).to(noisy.dtype).unflatten(1, (f, TEMPORAL)).amax(2)
-            sure = found[:, None, :, None, None] * torch.sigmoid(-unpatches(self.doubt(x), f, h, w))
             unknown = (1 - canvas.known.unflatten(1, (f, TEMPORAL)).amin(2)[:, None]) * (1 - keep)
-        x = x + self.embed_guess(patches(guess))
-        for block in self.blocks[self.config.motion_layer:]:
-            x = block(x, modulation, text, cos, sin)
-        scale, shift = self.level_out(F.silu(level)).unsqueeze(1).chunk(2, 2)
-        x = self.norm(x) * (1 + scale) + shift
-
-        def mix(free: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
-            free, near = free.exp()[:, None, None, None], near.exp()[:, None, None, None]
-            return free.square() + sure * (near.square() - free.square())
-
-        level_ = sigma[:, None, None, None, None]
-        share = lambda variance: variance / ((1 - level_).square() * variance + level_.square())
-        pull = (1 - level_) * share(mix(self.pull_free, self.pull_known))          # of the noisy latents on the prediction
-        size = share(mix(self.spread_free, self.spread_known)).sqrt() * level_     # of what is left to predict
-        residual = unpatches(self.residual(x), f, h, w)
-        clean = guess + unknown * (pull * (noisy - (1 - level_) * guess) + size * residual)
+        with layers():
+            x = x + self.embed_guess(patches(guess))
+            for block in self.blocks[self.config.motion_layer:]:
+                x = block(x, level, text, cos, sin)
+            residual = self.draw(x, level, f, h, w)
+        clean = guess + unknown * self.codec.deviation[:, None, None, None] * residual.float()
         return Prediction(clean, guess, canvas, rates)
 
     def forward(self, hidden_states: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import unittest
+from pathlib import Path
 
 import torch
 
 import canvas as cv
+import export
+import judge
+import known
 import tokenizer as words
 from codec import TEMPORAL, Codec, mean_colour_basis
 from masks import KINDS, control_input, fold_mask, sample_mask
 from network import Config, Starter
+from package_io import load_package
 from sampling import sample
+from seeing import block_ratio, name_camera
 from world import make_clip, motion
 
 
@@ -20,11 +27,12 @@ def small_net() -> Starter:
     """A tiny untrained network whose codec keeps the mean colours and random detail."""
     torch.manual_seed(0)
     net = Starter(Config(channels=32, width=64, layers=2, motion_layer=1, heads=2, vocabulary=words.build().get_vocab_size()))
-    for name, depth in (("first", 1), ("next", TEMPORAL)):
-        fixed = torch.from_numpy(mean_colour_basis(depth)).float()
-        rest = torch.randn(32 - len(fixed), fixed.shape[1])
-        rest = rest - rest @ fixed.t() @ fixed
-        getattr(net.codec, f"basis_{name}").copy_(torch.cat([fixed, torch.linalg.qr(rest.t())[0].t()]))
+    fixed = torch.from_numpy(mean_colour_basis(TEMPORAL)).float()
+    rest = torch.randn(32 - len(fixed), fixed.shape[1])
+    rest = rest - rest @ fixed.t() @ fixed
+    net.codec.basis.copy_(torch.cat([fixed, torch.linalg.qr(rest.t())[0].t()]))
+    net.codec.scale.copy_(torch.linspace(1.5, 0.5, 32))
+    net.codec.deviation.copy_(torch.linspace(3.0, 0.4, 32))
     return net.eval()
 
 
@@ -75,6 +83,42 @@ class Parts(unittest.TestCase):
         self.assertTrue(torch.equal(first.frames, again.frames))
         self.assertEqual(first.caption, again.caption)
         self.assertEqual(motion(first, torch.tensor([3]), torch.tensor([3])).abs().max().item(), 0)
+
+    def test_a_package_gives_back_the_weights_it_was_written_from(self):
+        net = small_net()
+        with torch.no_grad():
+            for value in net.parameters():
+                value.copy_(torch.randn_like(value).half() * 0.1)
+        with tempfile.TemporaryDirectory() as folder:
+            for part in ("codec", "text", "transformer"):
+                getattr(export, f"export_{part}")(net, Path(folder) / {"codec": "vae", "text": "text_encoder"}.get(part, part))
+            read = load_package(Path(folder)).state_dict()
+        for name, value in net.state_dict().items():
+            torch.testing.assert_close(read[name], value, atol=1e-3, rtol=1e-3, msg=name)
+
+    def test_the_judges_know_what_true_clips_show_and_notice_other_words(self):
+        video, made = known.clips(12, 0, 17, seed=90_000)
+        seen, scenes = judge.seen_in(video), [c.scene for c in made]
+        for kind, share in judge.share_right(seen, scenes).items():
+            self.assertGreaterEqual(share, 11 / 12, kind)
+            self.assertLess(judge.share_right(seen, scenes, judge.TURN)[kind], 0.7, kind)
+
+    def test_the_judge_of_the_camera(self):
+        choose = lambda scene: scene.camera != "still" and scene.camera_rate > 0.8 and not scene.things and scene.surface == "natural"
+        video, made = known.clips(8, 2, 17, seed=80_000, choose=choose)
+        self.assertGreaterEqual(sum(name_camera(v) == c.scene.camera for v, c in zip(video, made)), 7)
+
+    def test_the_judge_of_blocks_notices_a_grid(self):
+        video, _ = known.clips(2, 1, 5)
+        self.assertLess(block_ratio(video), 1.15)
+        tiles = torch.rand(2, 3, 5, 4, 6).repeat_interleave(16, 3).repeat_interleave(16, 4)
+        self.assertGreater(block_ratio(video + 0.05 * tiles), 1.15)
+
+    def test_spans_show_the_model_whole_latent_frames(self):
+        for name, span in known.SPANS.items():
+            length = span.seen[1] - span.seen[0] + span.surplus
+            borders = [b - span.seen[0] + span.surplus for b in (span.start, span.stop) if span.seen[0] < b < span.seen[1]]
+            self.assertEqual([b % TEMPORAL for b in (*borders, length)], [1] * (len(borders) + 1), name)
 
     def test_words(self):
         tokenizer = words.build()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import functools
 import os
 import random
 import time
@@ -24,25 +25,35 @@ import torch.nn.functional as F
 import canvas as cv
 import codec as codecs
 import tokenizer as words
-from masks import control_input, sample_mask
+from masks import blank_control, control_input, sample_mask
 from network import Config, Starter
 from optim import Muon
-from warm import warm_start
 from world import Clip, Scene, draw, make_clip, motion
 
 #: (height, width), frames, share of the steps
-SIZES = (((64, 96), 17, 0.55), ((64, 112), 17, 0.30), ((64, 96), 9, 0.06), ((64, 112), 25, 0.06), ((80, 128), 17, 0.03))
-BLANK = 0.85        # share of the steps in which nothing is known
-KNOWN_BATCH = 0.6   # size of the other steps' batch, which cost more
+SIZES = (((64, 96), 17, 0.60), ((64, 112), 17, 0.20), ((64, 96), 9, 0.05), ((64, 96), 21, 0.09), ((64, 112), 25, 0.04), ((80, 128), 17, 0.02))
+SIMPLE_BLANK, SIMPLE_KNOWN = 0.85, 0.35  # share of clips of the first tier, where nothing and where something is known
+BLANK = ((0.3, 0.7), (1.0, 0.82))  # up to which share of the run, in what share of the steps nothing is known: text takes longest
+KNOWN_BATCH = 0.5   # size of the other steps' batch, which cost more
+SHIFT_BLANK, SHIFT_KNOWN = 6.0, 3.0  # noise levels to train at: what text alone decides is decided in much noise
+MATRICES = ("qkv", "out", "q_text", "kv_text", "out_text", "up", "down")  # of a block, for Muon
 TRAIN_SEED = 1_000_000
 LOG_EVERY = 25
 
 
 @dataclasses.dataclass
 class Sample:
-    """A clip with a picture of its first object, if it has one."""
+    """A clip as it is trained on."""
     clip: Clip
-    reference: torch.Tensor  # (h, w, 3)
+    latent: torch.Tensor  # (c, f, h, w)
+
+    @functools.cached_property
+    def reference(self) -> torch.Tensor:
+        """A picture `(h, w, 3)` of the clip's first object, or one of its frames if it has none."""
+        scene = self.clip.scene
+        if not scene.things:
+            return self.clip.frames[scene.seed % scene.frames]
+        return draw(object_reference(scene, random.Random(scene.seed))).frames[0].half()
 
 
 def object_reference(scene: Scene, rng: random.Random) -> Scene:
@@ -52,27 +63,24 @@ def object_reference(scene: Scene, rng: random.Random) -> Scene:
 
 
 class ClipStream:
-    """Clips of each size, a few drawn anew at every step and used several times with other masks."""
+    """Clips of each size, a few drawn anew at every step and used several times with other noise and other masks."""
 
-    def __init__(self, seed: int, keep: int = 200, reuse: int = 4):
-        self.next_seed, self.keep, self.reuse = seed, keep, reuse
+    def __init__(self, codec: codecs.Codec, seed: int, keep: int = 800, reuse: int = 6):
+        self.codec, self.next_seed, self.keep, self.reuse = codec, seed, keep, reuse
         self.rng = random.Random(seed)
         self.held: dict[tuple, list[Sample]] = {}
 
+    @torch.no_grad()
     def _draw(self, size: tuple[int, int], frames: int, simple: float) -> Sample:
         clip = make_clip(self.next_seed, size, frames, 1 if self.rng.random() < simple else 2)
         self.next_seed += 1
-        if clip.scene.things:
-            reference = draw(object_reference(clip.scene, self.rng)).frames[0]
-        else:
-            reference = clip.frames[self.rng.randrange(frames)]
-        clip.alpha = None
-        return Sample(dataclasses.replace(clip, frames=clip.frames.half()), reference.half())
+        latent = self.codec.encode(clip.frames.permute(3, 0, 1, 2)[None])[0].half()
+        return Sample(dataclasses.replace(clip, frames=clip.frames.half()), latent)
 
     def batch(self, size: tuple[int, int], frames: int, count: int, simple: float) -> list[Sample]:
         """`count` clips, of which a share `simple` is of the first tier."""
         held = self.held.setdefault((size, frames, simple), [])
-        fresh = count if len(held) < 4 * count else max(1, count // self.reuse)
+        fresh = count if len(held) < 3 * count else max(1, count // self.reuse)
         for _ in range(fresh):
             sample = self._draw(size, frames, simple)
             if len(held) < self.keep:
@@ -107,14 +115,13 @@ class Trainer:
         self.tokenizer = words.build()
         self.net = Starter(dataclasses.replace(config, vocabulary=self.tokenizer.get_vocab_size()))
         self._fit_codec()
-        matrices = [p for block in self.net.transformer.blocks for p in block.parameters() if p.ndim == 2 and p.shape[0] > 6]
+        self.net.transformer.half = True
+        for block in self.net.transformer.blocks:
+            block.compile(dynamic=True)  # one compilation for all blocks and sizes; needs a C++ compiler
+        matrices = [getattr(block, name).weight for block in self.net.transformer.blocks for name in MATRICES]
         chosen = {id(p) for p in matrices}
-        scales = [p for name, p in self.net.named_parameters() if name.startswith(("transformer.spread_", "transformer.pull_"))]
-        chosen |= {id(p) for p in scales}
         others = [p for p in self.net.parameters() if id(p) not in chosen]
-        groups = [{"params": others, "boost": 1.0}, {"params": scales, "boost": 10.0, "weight_decay": 0.0}]
-        self.optimisers = [Muon(matrices, lr=rate),
-                           torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)]
+        self.optimisers = [Muon(matrices, lr=rate), torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)]
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.step = self.clips = 0
         self.seconds = 0.0
@@ -127,10 +134,8 @@ class Trainer:
         if self.workers > 1:
             dist.barrier()
         self.net.codec.load_state_dict(torch.load(path))
-        sample = torch.stack([make_clip(8_000_000 + i).frames for i in range(48)]).permute(0, 4, 1, 2, 3)
-        self.net.transformer.set_spread(self.net.codec.encode(sample)[:, :, 1:].std((0, 2, 3, 4)))
-        weight = self.net.codec.scale_next.square()
-        self.channel_weight = (0.4 + 0.6 * weight / weight.mean())[None, :, None, None, None]
+        weight = self.net.codec.scale.square()
+        self.channel_weight = (0.3 + 0.7 * weight / weight.mean())[None, :, None, None, None]
 
     # ---- checkpoints ----
 
@@ -142,57 +147,61 @@ class Trainer:
         torch.save(state, self.out / "checkpoint.tmp")
         os.replace(self.out / "checkpoint.tmp", self.out / "checkpoint.pt")
 
-    def resume(self) -> bool:
+    def resume(self) -> None:
         path = self.out / "checkpoint.pt"
         if not path.exists():
-            return False
+            return
         state = torch.load(path)
         self.net.load_state_dict(state["net"])
         self.average, self.step, self.clips, self.seconds = state["average"], state["step"], state["clips"], state["seconds"]
         for optimiser, saved in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
-        return True
 
     # ---- one step ----
 
-    def inputs(self, plan: random.Random, rng: random.Random, stream: ClipStream) -> tuple[list[Sample], torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, bool]:
-        """Draw a batch; `plan` is shared by all workers, `rng` is one worker's.
-
-        Samples, frames `(b, 3, t, h, w)`, mask `(b, t, h, w)`, references `(b, r, 3, h, w)`, text, and whether nothing is known.
-        """
-        blank = plan.random() < BLANK
+    def batch_of(self, plan: random.Random, rng: random.Random, stream: ClipStream, blank: bool) -> tuple[list[Sample], torch.Tensor, torch.Tensor | None]:
+        """Samples, their text `(b, l, d)`, and references `(b, r, 3, h, w)`; `plan` is shared by all workers, `rng` is one worker's."""
         size, frames, _ = plan.choices(SIZES, [s[2] for s in SIZES])[0]
         cost = frames * size[0] * size[1] / (17 * 64 * 96)
-        samples = stream.batch(size, frames, max(2, round(self.batch * (1 if blank else KNOWN_BATCH) / self.workers / max(cost, 1.0))), 1.0 if blank else 0.35)
-        video = torch.stack([s.clip.frames for s in samples]).float().permute(0, 4, 1, 2, 3)
-        kinds = ["everything"] * len(samples) if blank else [None] * len(samples)
-        mask = torch.stack([sample_mask(rng, frames, *size, kind) for kind in kinds])
-        count = plan.choices((0, 1, 2), (0.7, 0.24, 0.06) if blank else (0.86, 0.12, 0.02))[0]
-        pictures = []
-        for _ in range(count):
-            of_object = rng.random() < 0.6
-            pictures.append(torch.stack([s.reference if of_object else s.clip.frames[rng.randrange(frames)] for s in samples]).float())
-        references = torch.stack(pictures, 1).permute(0, 1, 4, 2, 3) if pictures else None
+        count = max(2, round(self.batch * (1 if blank else KNOWN_BATCH) / self.workers / max(cost, 1.0)))
+        samples = stream.batch(size, frames, count, SIMPLE_BLANK if blank else SIMPLE_KNOWN)
         texts = ["" if rng.random() < (0.12 if blank else 0.4) else s.clip.caption for s in samples]
         ids, keep = (torch.tensor(x) for x in words.encode(self.tokenizer, texts, self.net.config.max_tokens))
         ids = torch.where((torch.rand(ids.shape) < 0.02) & (ids > 2), 1, ids)
-        return samples, video, mask, references, self.net.encode_text(ids, keep), blank
+        pictures = []
+        for _ in range(plan.choices((0, 1, 2), (0.76, 0.2, 0.04) if blank else (0.86, 0.12, 0.02))[0]):
+            of_object = rng.random() < 0.6
+            pictures.append(torch.stack([s.reference if of_object else s.clip.frames[rng.randrange(frames)] for s in samples]).float())
+        references = torch.stack(pictures, 1).permute(0, 1, 4, 2, 3) if pictures else None
+        return samples, self.net.encode_text(ids, keep), references
 
-    def loss(self, plan: random.Random, rng: random.Random, stream: ClipStream) -> tuple[torch.Tensor, dict[str, float]]:
-        samples, video, mask, references, text, blank = self.inputs(plan, rng, stream)
+    def control(self, samples: list[Sample], references: torch.Tensor | None, rng: random.Random, blank: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """The control input, and what share of each latent is unknown `(b, 1, f, h, w)`, references left out."""
+        codec, (frames, height, width, _) = self.net.codec, samples[0].clip.frames.shape
+        if blank:
+            control = blank_control(codec, (len(samples), frames, height, width), references)
+            return control, torch.ones(len(samples), 1, (frames + 3) // 4, height // 8, width // 8)
+        video = torch.stack([s.clip.frames for s in samples]).float().permute(0, 4, 1, 2, 3)
+        mask = torch.stack([sample_mask(rng, frames, height, width) for _ in samples])
+        unknown = F.avg_pool3d(mask[:, None], (1, 8, 8))
+        unknown = torch.cat([unknown[:, :, :1], F.max_pool3d(unknown[:, :, 1:], (4, 1, 1))], 2)
+        return control_input(codec, video, mask, references), unknown
+
+    def loss(self, plan: random.Random, rng: random.Random, stream: ClipStream, blank: bool) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of one batch, in which nothing is known if `blank`, and figures for the log."""
+        samples, text, references = self.batch_of(plan, rng, stream, blank)
         codec = self.net.codec
         with torch.no_grad():
-            control = control_input(codec, video, mask, references)
-            clean = codec.encode(video)
+            control, unknown = self.control(samples, references, rng, blank)
+            clean = torch.stack([s.latent for s in samples]).float()
             heads = 0 if references is None else references.shape[1]
-            unknown = F.avg_pool3d(mask[:, None], (1, 8, 8))
-            unknown = torch.cat([unknown[:, :, :1], F.max_pool3d(unknown[:, :, 1:], (4, 1, 1))], 2)
             if heads:
                 clean = torch.cat([control[:, :codec.channels, :heads], clean], 2)
                 unknown = F.pad(unknown, (0, 0, 0, 0, heads, 0))
             b = len(samples)
             u = (torch.arange(b) + torch.rand(b)) / b  # spread over the levels
-            sigma = (3 * u / (1 + 2 * u)).clamp(0.02, 1.0)
+            shift = SHIFT_BLANK if blank else SHIFT_KNOWN
+            sigma = (shift * u / (1 + (shift - 1) * u)).clamp(0.02, 1.0)
             sigma[torch.rand(b) < 0.08] = 1.0
             level = sigma[:, None, None, None, None]
             noisy = (1 - level) * clean + level * torch.randn_like(clean)
@@ -221,11 +230,11 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / 100)
         return warm * min(1.0, max(0.02, (clips - self.clips) / (decay * clips)))
 
-    def run(self, clips: int, decay: float, minutes: float, save_every: float, finish: float | None = None) -> None:
+    def run(self, clips: int, share: float, decay: float, minutes: float, save_every: float, finish: float | None = None) -> None:
         """Train to `clips`, or for `minutes`, or for `finish` minutes with the rate falling all the while."""
         minutes = minutes if finish is None else finish
         plan, rng = random.Random(self.seed + self.step), random.Random(f"{self.seed + self.step} {self.rank}")
-        stream = ClipStream(TRAIN_SEED + self.clips + 50_000_000 * self.rank)
+        stream = ClipStream(self.net.codec, TRAIN_SEED + self.clips + 50_000_000 * self.rank)
         torch.manual_seed(self.seed + self.step + 1_000_003 * self.rank)
         log = open(self.out / "train.csv" if self.rank == 0 else os.devnull, "a", newline="")
         writer = csv.writer(log)
@@ -235,15 +244,16 @@ class Trainer:
         held: dict[str, list[float]] = {}
         counted = self.clips
         base = self.seconds
-        while self.clips < clips and self._agree(time.time() - began < 60 * minutes):
+        while self.clips < share * clips and self._agree(time.time() - began < 60 * minutes):
             factor = self.rate_factor(clips, decay)
             if finish is not None:
                 factor *= max(0.02, 1 - (time.time() - began) / (60 * finish))
             for optimiser in self.optimisers:
                 for group in optimiser.param_groups:
-                    group["lr"] = self.peak * factor * group.get("boost", 1.0)
+                    group["lr"] = self.peak * factor
                 optimiser.zero_grad(set_to_none=True)
-            loss, figures = self.loss(plan, rng, stream)
+            blank = next(blank for until, blank in BLANK if self.clips <= until * clips)
+            loss, figures = self.loss(plan, rng, stream, plan.random() < blank)
             loss.backward()
             self._share_gradients()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -290,7 +300,7 @@ class Trainer:
             p.grad = part.view_as(p)
 
     def _average(self) -> None:
-        keep = min(0.999, (1 + self.step) / (10 + self.step))
+        keep = min(0.996, (1 + self.step) / (10 + self.step))
         if self.step % 4 == 0:
             with torch.no_grad():
                 for name, value in self.net.state_dict().items():
@@ -302,25 +312,23 @@ def work(rank: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     if args.workers > 1:
         dist.init_process_group("gloo", init_method=f"file://{args.out.resolve()}/meeting", rank=rank, world_size=args.workers)
-    config = Config(width=args.width, layers=args.layers, heads=args.width // 32)
+    config = Config(width=args.width, layers=args.layers, motion_layer=args.layers // 2, heads=args.width // 32)
     trainer = Trainer(args.out, config, args.batch, args.rate, args.seed, rank, args.workers)
-    if not trainer.resume() and args.start:
-        warm_start(trainer.net, args.start)
-        trainer.average = {k: v.detach().clone() for k, v in trainer.net.state_dict().items()}
+    trainer.resume()
     if rank == 0:
         print(f"{sum(p.numel() for p in trainer.net.parameters()) / 1e6:.2f}M parameters, from step {trainer.step}", flush=True)
-    trainer.run(args.clips, args.decay, args.minutes, args.save_every, args.finish)
+    trainer.run(args.clips, args.share, args.decay, args.minutes, args.save_every, args.finish)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt and train.csv")
-    parser.add_argument("--start", type=Path, help="a checkpoint of another codec to start from")
-    parser.add_argument("--clips", type=int, default=60_000)
+    parser.add_argument("--clips", type=int, default=130_000)
+    parser.add_argument("--share", type=float, default=1.0, help="stop after this share of the clips, at the rate that a whole run has there")
     parser.add_argument("--decay", type=float, default=0.3, help="share of the clips over which the rate falls")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with a checkpoint, after so long")
     parser.add_argument("--finish", type=float, help="minutes over which to end the run")
-    parser.add_argument("--batch", type=int, default=20, help="clips a step, over all workers")
+    parser.add_argument("--batch", type=int, default=48, help="clips a step, over all workers")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; each step's gradients are their mean")

@@ -76,7 +76,6 @@ class Clip:
     zoom: torch.Tensor                      # (t,)
     centre: torch.Tensor                    # (l, t, 2), x and y in pixels
     layer: torch.Tensor = field(repr=False)  # (t, h/4, w/4) int64: which layer is seen at the middle of each 4x4 cell
-    alpha: torch.Tensor | None = field(default=None, repr=False)  # (t, h, w) cover of the first object
 
 
 # ---- textures ------------------------------------------------------------------------------------------------
@@ -286,7 +285,6 @@ def draw(scene: Scene) -> Clip:
 
     cells = grid[2::4, 2::4] - 0.5
     layer = torch.zeros(scene.frames, height // 4, width // 4, dtype=torch.int64)
-    cover = None
     for index, thing in enumerate(scene.things, 1):
         steps = torch.arange(scene.frames, dtype=torch.float32)[:, None]
         travel = torch.tensor(DIRECTIONS[thing.direction], dtype=torch.float32) * thing.rate * steps
@@ -304,10 +302,9 @@ def draw(scene: Scene) -> Clip:
         picture = picture * (1 - alpha[..., None]) + colour * alpha[..., None]
         inside = cells[None] - centre[:, None, None]
         layer[_distance(thing.shape, inside[..., 0], inside[..., 1], radius) < 0] = index
-        cover = alpha if cover is None else cover
     grain = rng.uniform(0, 0.012)
     noise = torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32)) * grain
-    return Clip((picture + noise).clamp(0, 1) * 2 - 1, caption(scene, words), scene, zoom, torch.stack(centres), layer, cover)
+    return Clip((picture + noise).clamp(0, 1) * 2 - 1, caption(scene, words), scene, zoom, torch.stack(centres), layer)
 
 
 def make_clip(seed: int, size: tuple[int, int] = (64, 96), frames: int = 17, tier: int | None = None) -> Clip:
