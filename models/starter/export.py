@@ -198,7 +198,8 @@ def manifest(net: Starter, package: Path, revision: str) -> dict:
         "frame_rate": {"native": [16, 1], "follows_timeline": True},
         "conditioning": ["first", "last", "clip_start", "clip_end", "keyframe", "mask", "reference"],
         "sampler": {"kind": "flow_euler", "order": 1, "shift": 6.0, "train_timesteps": 1000},
-        "presets": {"draft": {"steps": 4, "guidance": 2.0}, "final": {"steps": 10, "guidance": 2.0}},
+        "presets": {"draft": {"steps": 4, "guidance": 2.0}, "final": {"steps": 10, "guidance": 2.0},
+                    "continuing": {"steps": 1, "guidance": 1.0}},
         "guidance_default_negative": "",
         "files": files,
     }

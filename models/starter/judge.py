@@ -172,7 +172,7 @@ def main() -> None:
     net.transformer = Graph(args.package, args.threads)
     settings, limits = presets(args.package), json.loads((args.package / "manifest.json").read_text())["limits"]
     how = lambda preset: {"shift": settings["shift"], **settings[preset]}
-    known = {**how("final"), "guidance": 1.0}
+    known = how("continuing")
     report = Report()
     judge_text(net, report, args.count, how("final"), "final", {"colour": 95, "direction": 85, "shape": 60})
     judge_text(net, report, args.count, how("draft"), "draft", {})

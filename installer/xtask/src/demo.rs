@@ -71,7 +71,7 @@ const JOBS: [Job; 4] = [
     Job {
         name: "generate-reference",
         title: "Generate from a reference and text",
-        prompt: "camera pans right",
+        prompt: "a colourful patchwork background, camera pans right",
         plugin: "studio.pickup.generate",
         context: "generator",
         footage: &[],

@@ -156,7 +156,10 @@ fn check_sampler(sampler: &SamplerSpec) -> Checked {
 }
 
 fn check_presets(manifest: &Manifest) -> Checked {
-    for (name, preset) in [("draft", &manifest.presets.draft), ("final", &manifest.presets.full)] {
+    let presets = &manifest.presets;
+    let continuing = presets.continuing.iter().map(|preset| ("continuing", preset));
+    for (name, preset) in [("draft", &presets.draft), ("final", &presets.full)].into_iter().chain(continuing)
+    {
         range(&format!("presets.{name}.steps"), preset.steps, 1, 200)?;
         range(&format!("presets.{name}.guidance"), preset.guidance, 1.0, 30.0)?;
     }

@@ -268,14 +268,19 @@ pub struct Presets {
     /// What the package's makers recommend.
     #[serde(rename = "final")]
     pub full: Preset,
+    /// What takes the place of both where known frames lead in or out, for a model that does that best in
+    /// steps of its own. Left out where there is no such difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuing: Option<Preset>,
 }
 
 impl Presets {
-    /// The preset of `quality`.
-    pub fn of(&self, quality: Quality) -> &Preset {
-        match quality {
-            Quality::Draft => &self.draft,
-            Quality::Final => &self.full,
+    /// The preset of `quality`, for a canvas on which frames are known if it `continues`.
+    pub fn of(&self, quality: Quality, continues: bool) -> &Preset {
+        match (&self.continuing, quality) {
+            (Some(continuing), _) if continues => continuing,
+            (_, Quality::Draft) => &self.draft,
+            (_, Quality::Final) => &self.full,
         }
     }
 }

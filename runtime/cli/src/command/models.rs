@@ -82,6 +82,7 @@ fn info_text(package: &Package) -> String {
         row("frame rate", format!("{} fps", manifest.frame_rate.native)),
         row("draft", preset(&manifest.presets.draft)),
         row("final", preset(&manifest.presets.full)),
+        row("continuing", manifest.presets.continuing.as_ref().map_or("as generating".to_owned(), preset)),
         row("room", bytes(package.bytes())),
         row("hash", package.hash().to_owned()),
         row("folder", package.dir().display().to_string()),

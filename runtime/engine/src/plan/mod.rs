@@ -48,7 +48,7 @@ impl Plan {
         let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
         let passes = schedule(&known, &Rule::of(&manifest.limits)?);
         abilities::check(request, &passes, manifest)?;
-        let preset = manifest.presets.of(request.settings.quality);
+        let preset = manifest.presets.of(request.settings.quality, known.contains(&true));
         let steps = request.settings.steps.unwrap_or(preset.steps);
         let guidance = request.settings.guidance.unwrap_or(preset.guidance);
         let default_negative = || manifest.guidance_default_negative.clone();
