@@ -28,6 +28,7 @@ import tokenizer as words
 from masks import blank_control, control_input, sample_mask
 from network import Config, Starter
 from optim import Muon
+from package_io import load_package
 from world import Clip, Scene, draw, make_clip, motion
 
 #: (height, width), frames, share of the steps
@@ -147,15 +148,21 @@ class Trainer:
         torch.save(state, self.out / "checkpoint.tmp")
         os.replace(self.out / "checkpoint.tmp", self.out / "checkpoint.pt")
 
-    def resume(self) -> None:
+    def start_from(self, package: Path) -> None:
+        """Begin with the weights of a package, which must have this network's sizes and codec."""
+        self.net.load_state_dict(load_package(package).state_dict())
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+
+    def resume(self) -> bool:
         path = self.out / "checkpoint.pt"
         if not path.exists():
-            return
+            return False
         state = torch.load(path)
         self.net.load_state_dict(state["net"])
         self.average, self.step, self.clips, self.seconds = state["average"], state["step"], state["clips"], state["seconds"]
         for optimiser, saved in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
+        return True
 
     # ---- one step ----
 
@@ -314,7 +321,8 @@ def work(rank: int, args: argparse.Namespace) -> None:
         dist.init_process_group("gloo", init_method=f"file://{args.out.resolve()}/meeting", rank=rank, world_size=args.workers)
     config = Config(width=args.width, layers=args.layers, motion_layer=args.layers // 2, heads=args.width // 32)
     trainer = Trainer(args.out, config, args.batch, args.rate, args.seed, rank, args.workers)
-    trainer.resume()
+    if not trainer.resume() and args.start:
+        trainer.start_from(args.start)
     if rank == 0:
         print(f"{sum(p.numel() for p in trainer.net.parameters()) / 1e6:.2f}M parameters, from step {trainer.step}", flush=True)
     trainer.run(args.clips, args.share, args.decay, args.minutes, args.save_every, args.finish)
@@ -323,6 +331,7 @@ def work(rank: int, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt and train.csv")
+    parser.add_argument("--start", type=Path, help="a package whose weights a new run begins with")
     parser.add_argument("--clips", type=int, default=130_000)
     parser.add_argument("--share", type=float, default=1.0, help="stop after this share of the clips, at the rate that a whole run has there")
     parser.add_argument("--decay", type=float, default=0.3, help="share of the clips over which the rate falls")

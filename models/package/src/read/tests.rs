@@ -45,6 +45,19 @@ fn the_example_is_good() {
 }
 
 #[test]
+fn a_preset_for_continuing_takes_the_place_of_both_qualities_where_frames_are_known() {
+    use pickup_core::Quality::{Draft, Final};
+    let plain = parsed(&testing::manifest()).unwrap().presets;
+    assert_eq!((plain.of(Draft, true), plain.of(Final, true)), (&plain.draft, &plain.full));
+    let own = with("/presets/continuing", Some(json!({"steps": 3, "guidance": 1.0})));
+    let presets = parsed(&own).unwrap().presets;
+    assert_eq!((presets.of(Draft, true).steps, presets.of(Final, true).steps), (3, 3));
+    assert_eq!((presets.of(Draft, false), presets.of(Final, false)), (&plain.draft, &plain.full));
+    let wrong = with("/presets/continuing", Some(json!({"steps": 0, "guidance": 1.0})));
+    assert!(parsed(&wrong).unwrap_err().message.contains("presets.continuing.steps"));
+}
+
+#[test]
 fn a_field_of_the_wrong_type_is_named() {
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
@@ -189,8 +202,8 @@ fn every_field_is_described() {
     }
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
-    // Both presets are of one type, and a file's record is not among the fields.
-    assert_eq!(count, all.len() - 2 + 2);
+    // Both presets are of one type; a file's record and the optional preset are not among the fields.
+    assert_eq!(count, all.len() - 2 + 2 + 1);
 }
 
 proptest! {
