@@ -43,7 +43,7 @@ fn starter() -> Result<()> {
             .arg("--out")
             .arg(out.join("starter.json"))
             .arg("--sheet")
-            .arg(out.join("starter.png")),
+            .arg(out.join("starter.webp")),
     )
 }
 
