@@ -67,13 +67,19 @@ fn clean_one(lock: &Path) -> Result<()> {
     if try_lock(&file, lock)? {
         let folder = lock.with_extension("");
         remove_folder(&folder).map_err(while_("removing", &folder))?;
-        std::fs::remove_file(lock).map_err(while_("removing", lock))?;
+        // A writer that has just finished takes its own lock file away, then lets go of it.
+        gone(std::fs::remove_file(lock)).map_err(while_("removing", lock))?;
     }
     Ok(())
 }
 
 fn remove_folder(folder: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
+    gone(std::fs::remove_dir_all(folder))
+}
+
+/// That something is not there is as good as that it was removed.
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
