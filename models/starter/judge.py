@@ -39,7 +39,8 @@ class Report:
         holds = (least is None or value >= least) and (most is None or value <= most)
         bound = f"≥ {least:g}{unit}" if least is not None else f"≤ {most:g}{unit}" if most is not None else "reported"
         self.figures[what] = round(value, 4)
-        self.rows.append(f"| {what} | {value:.3g}{unit} | {bound} | {'yes' if holds else '**no**'} |")
+        verdict = "–" if bound == "reported" else "yes" if holds else "**no**"
+        self.rows.append(f"| {what} | {value:.3g}{unit} | {bound} | {verdict} |")
         print(f"accept: {what} | {value:.3g}{unit} | {bound}{'' if holds else ' | DOES NOT HOLD'}", flush=True)
         if not holds:
             self.failed.append(what)

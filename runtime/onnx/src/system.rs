@@ -32,7 +32,7 @@ pub(crate) fn search_beside(library: &std::path::Path) {
 mod platform {
     use std::path::Path;
 
-    /// What the kernel module shows, and how the devices appear inside a container.
+    /// What the kernel module shows, how devices appear in a container, and Windows's GPU of any maker under WSL.
     pub const NVIDIA_DRIVER: &[&str] = &["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
 
     pub fn peak_memory() -> Option<u64> {
