@@ -1,7 +1,7 @@
 //! The seam between the engine and a model family.
 
 use ndarray::{Array3, Array4, Array5, ArrayView5};
-use pickup_core::{Cancel, Graph, Result};
+use pickup_core::{Cancel, Graph, Result, Tensor};
 
 /// A canvas at the model's size.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,14 +14,15 @@ pub struct ModelCanvas {
     pub references: Vec<Array3<f32>>,
 }
 
-/// What a canvas becomes for the transformer; fixed through all steps.
-#[derive(Clone, Debug, PartialEq)]
+/// What a canvas becomes for the transformer; fixed through all steps. Each family fills what its model has.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditioning {
-    /// Control `(1, c, f, h, w)` on the latent grid, references first; for `wan_vace` `c` is
-    /// `2 · channels + spatial²`.
-    pub control: Array5<f32>,
+    /// The transformer's own inputs for what is known, by name.
+    pub inputs: Vec<(&'static str, Tensor)>,
     /// How many latent frames at the start stand for references.
     pub references: usize,
+    /// What is known of the latent itself: its first frames, `(1, c, n, h, w)`.
+    pub start: Option<Array5<f32>>,
 }
 
 /// What a prompt becomes for the transformer: `(1, l, d)`, zero beyond the prompt's tokens.
@@ -32,6 +33,9 @@ pub struct TextEmbedding(pub Array3<f32>);
 pub trait Family: Send + Sync {
     /// Shape `(1, c, f, h, w)` of the latent for `canvas`, references included.
     fn latent_shape(&self, canvas: &ModelCanvas) -> [usize; 5];
+
+    /// How often [`Family::condition`] calls the encoder for `canvas`.
+    fn encodings(&self, canvas: &ModelCanvas) -> usize;
 
     /// Turns `canvas` into conditioning. `encode` is the VAE's encoder: frames `(1, 3, t, h, w)` in
     /// −1..1 to latents `(1, c, f, h, w)`.
@@ -57,7 +61,7 @@ pub trait Family: Send + Sync {
     ) -> Result<()>;
 
     /// The velocity of the flow at `latent` `(1, c, f, h, w)`, of the same shape. `timestep` is one of
-    /// the sampler's.
+    /// the sampler's; `conditioning` is the one that is bound.
     ///
     /// # Errors
     /// If the run fails or is cancelled, or the graph's answer has another shape.
@@ -67,9 +71,10 @@ pub trait Family: Send + Sync {
         latent: &Array5<f32>,
         timestep: f32,
         text: &TextEmbedding,
+        conditioning: &Conditioning,
         cancel: &Cancel,
     ) -> Result<Array5<f32>>;
 
-    /// Takes the references' latent frames off.
-    fn trim(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32>;
+    /// The latent of the clip, after the last step: without the references' frames, and with what was known.
+    fn finish(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32>;
 }

@@ -2,14 +2,17 @@
 //!
 //! A family is one folder with the same files in each: `rules.rs` (what canvas it takes),
 //! `conditioning.rs` (canvas to conditioning) and `predict.rs` (the transformer's inputs and output).
+//! What families share is in `grid.rs` and `transformer.rs`.
 //! Everything else about a model comes from its package's manifest. Graphs are run through
 //! [`pickup_core::Graph`], so nothing here knows ONNX Runtime.
 
 mod catalogue;
 mod family;
+mod grid;
 #[cfg(test)]
 mod testing;
 pub mod text;
+mod transformer;
 pub mod vae;
 pub mod wan_vace;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
-use crate::{FileRecord, Limits, MANIFEST, Manifest, SamplerSpec, check_path};
+use crate::{ControlSpec, FileRecord, Limits, MANIFEST, Manifest, SamplerSpec, check_path};
 
 /// A field that is wrong.
 #[derive(Debug)]
@@ -111,14 +111,18 @@ fn check_shapes(manifest: &Manifest) -> Checked {
     range("latent.channels", manifest.latent.channels, 1, 4096)?;
     range("latent.spatial", manifest.latent.spatial, 1, 64)?;
     range("latent.temporal", manifest.latent.temporal, 1, 64)?;
-    range("control.layers", manifest.control.layers, 1, 1024)?;
-    range("control.scale", manifest.control.scale, 0.0, 2.0)?;
-    range("control.max_references", manifest.control.max_references, 0, 64)?;
+    manifest.control.as_ref().map_or(Ok(()), check_control)?;
     let distinct: HashSet<_> = manifest.conditioning.iter().collect();
     if distinct.len() != manifest.conditioning.len() {
         return wrong("conditioning", "each kind once", format_args!("{:?}", manifest.conditioning));
     }
     Ok(())
+}
+
+fn check_control(control: &ControlSpec) -> Checked {
+    range("control.layers", control.layers, 1, 1024)?;
+    range("control.scale", control.scale, 0.0, 2.0)?;
+    range("control.max_references", control.max_references, 0, 64)
 }
 
 fn check_limits(limits: &Limits, spatial: usize) -> Checked {

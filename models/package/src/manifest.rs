@@ -18,7 +18,7 @@ pub struct Manifest {
     pub title: String,
     /// Version of the model or of its export.
     pub version: String,
-    /// The code that feeds it: `wan_vace`.
+    /// The code that feeds it: `wan_vace` or `wan_ti2v`.
     pub family: String,
     /// What one may do with it.
     pub licence: Licence,
@@ -36,8 +36,10 @@ pub struct Manifest {
     pub text: TextSpec,
     /// What the VAE gives.
     pub latent: LatentSpec,
-    /// How known frames, masks and references steer the transformer.
-    pub control: ControlSpec,
+    /// How known frames, masks and references steer the transformer, in a family whose transformer takes a
+    /// control (`wan_vace`); left out in the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlSpec>,
     /// Sizes and lengths the model can make.
     pub limits: Limits,
     /// The frame rate it was trained at.
@@ -52,6 +54,25 @@ pub struct Manifest {
     pub guidance_default_negative: String,
     /// Every file of the package except `manifest.json`, by its path with `/`.
     pub files: BTreeMap<String, FileRecord>,
+}
+
+impl Manifest {
+    /// Most reference pictures at once.
+    pub fn max_references(&self) -> usize {
+        self.control.as_ref().map_or(0, |control| control.max_references)
+    }
+
+    /// Whether the model can be conditioned on `kind`; frames anywhere include those at either end.
+    pub fn takes(&self, kind: Conditioning) -> bool {
+        use Conditioning::{ClipEnd, ClipStart, First, Keyframe, Last};
+        let listed = |kind| self.conditioning.contains(&kind);
+        match kind {
+            First => listed(First) || listed(ClipStart) || listed(Keyframe),
+            Last => listed(Last) || listed(ClipEnd) || listed(Keyframe),
+            ClipStart | ClipEnd => listed(kind) || listed(Keyframe),
+            other => listed(other),
+        }
+    }
 }
 
 /// What one may do with a model.
@@ -92,7 +113,7 @@ pub enum Dtype {
 pub struct Graphs {
     /// `input_ids`, `attention_mask` (1, l) → embedding (1, l, d).
     pub text_encoder: String,
-    /// Latent, timestep, text and control → velocity.
+    /// Latent, noise level, text and what else its family takes → velocity.
     pub transformer: String,
     /// The first frame (1, 3, 1, h, w) → one latent frame and the caches.
     pub vae_enc_first: String,

@@ -16,10 +16,10 @@ pub(crate) fn check(request: &Request, passes: &[Pass], manifest: &Manifest) -> 
             lacks(manifest, "reference pictures").hint("Remove the references, or choose another model.")
         );
     }
-    if references > manifest.control.max_references {
+    if references > manifest.max_references() {
         return Err(Error::input(format!(
             "{} takes at most {} reference pictures, got {references}.",
-            manifest.title, manifest.control.max_references
+            manifest.title, manifest.max_references()
         ))
         .hint("Remove some of the references."));
     }

@@ -17,7 +17,7 @@ pub struct Prompts {
 }
 
 /// Walks `noise` `(1, c, f, h, w)` along all steps of `sampler` and returns the clean latent of the
-/// same shape, references included. `progress` hears how many steps are done, of how many.
+/// same shape, as [`Family::finish`] takes it. `progress` hears how many steps are done, of how many.
 ///
 /// With guidance the transformer runs twice a step, with the two prompts; else once.
 ///
@@ -42,7 +42,7 @@ pub fn denoise(
     let mut latent = noise;
     progress(0, timesteps.len());
     for (done, &timestep) in timesteps.iter().enumerate() {
-        let velocity = velocity(family, transformer, &latent, timestep, prompts, cancel)?;
+        let velocity = velocity(family, transformer, &latent, timestep, prompts, conditioning, cancel)?;
         latent = sampler.step(&velocity, &latent)?;
         progress(done + 1, timesteps.len());
     }
@@ -56,14 +56,15 @@ fn velocity(
     latent: &Array5<f32>,
     timestep: f32,
     prompts: &Prompts,
+    conditioning: &Conditioning,
     cancel: &Cancel,
 ) -> Result<Array5<f32>> {
     cancel.check()?;
-    let positive = family.predict(transformer, latent, timestep, &prompts.positive, cancel)?;
+    let mut predict = |text| family.predict(transformer, latent, timestep, text, conditioning, cancel);
+    let positive = predict(&prompts.positive)?;
     match &prompts.negative {
         Some(negative) if prompts.guidance != 1.0 => {
-            let negative = family.predict(transformer, latent, timestep, negative, cancel)?;
-            Ok(guide(positive, &negative, prompts.guidance))
+            Ok(guide(positive, &predict(negative)?, prompts.guidance))
         }
         _ => Ok(positive),
     }

@@ -63,13 +63,12 @@ impl Work<'_> {
         let chunk = self.chunk(canvas.frames.dim().1 * canvas.frames.dim().2);
         let temporal = self.package.manifest().latent.temporal;
         let Self { graphs, cancel, family, .. } = self;
-        let mut runs = 0;
+        let (mut runs, all) = (0, family.encodings(canvas));
         family.condition(canvas, &mut |frames| {
             let (first, next) = (graphs.enc_first.as_mut(), graphs.enc_next.as_mut());
             let latent = Encoder { first, next, temporal, chunk }.encode(frames, cancel);
             runs += 1;
-            // Known part, unknown part, then each reference.
-            tracker.step(runs, runs.max(2 + canvas.references.len()));
+            tracker.step(runs, all);
             latent
         })
     }
@@ -92,7 +91,7 @@ impl Work<'_> {
             self.cancel,
             &mut |done, steps| tracker.step(done, steps),
         )?;
-        Ok(self.family.trim(latent, conditioning))
+        Ok(self.family.finish(latent, conditioning))
     }
 
     fn decode(

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array3, Array4, Array5, ArrayView, Axis, Dimension, concatenate, s};
 use pickup_core::Cancel;
-use pickup_families::{Conditioning, TextEmbedding};
+use pickup_families::{TextEmbedding, wan_vace::WanVace};
 use serde::{Deserialize, Serialize};
 
 use crate::{Model, golden};
@@ -76,11 +76,12 @@ fn transformer(model: &mut Model) -> Result<f64> {
     let text = TextEmbedding(golden::array("components/transformer.in.text.npy")?);
     let control: Array5<f32> = golden::array("components/transformer.in.control.npy")?;
     let expected: Array5<f32> = golden::array("components/transformer.out.npy")?;
+    let conditioning = WanVace::new(model.package.manifest())?.with_control(control, 0);
     let Model { family, transformer, .. } = model;
-    family.bind(transformer, &text, &Conditioning { control, references: 0 })?;
+    family.bind(transformer, &text, &conditioning)?;
     let mut worst = 0.0_f64;
     for (index, timestep) in [999.0, 713.0, 20.0].into_iter().enumerate() {
-        let found = family.predict(transformer, &latent, timestep, &text, &Cancel::new())?;
+        let found = family.predict(transformer, &latent, timestep, &text, &conditioning, &Cancel::new())?;
         let expected = expected.slice(s![index..index + 1, .., .., .., ..]);
         worst = worst.max(difference(found.view(), expected)?);
     }

@@ -123,7 +123,7 @@ impl Case {
             &cancel,
             &mut progress,
         )?;
-        let latent = model.family.trim(latent, &conditioning);
+        let latent = model.family.finish(latent, &conditioning);
         Ok(frames(model, &latent, 2)?.mapv(|value| (value * 0.5 + 0.5).clamp(0.0, 1.0)))
     }
 

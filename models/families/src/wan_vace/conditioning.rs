@@ -1,10 +1,25 @@
 //! Canvas to control: `WanVACEPipeline.prepare_video_latents` and `.prepare_masks`.
 
-use ndarray::{Array3, Array4, Array5, ArrayView3, ArrayView5, Axis, s};
-use pickup_core::{Error, Result};
-use pickup_package::LatentSpec;
+use ndarray::{Array1, Array4, Array5, ArrayView3, ArrayView5, Axis, s};
+use pickup_core::Result;
+use pickup_package::{ControlSpec, LatentSpec};
 
+use crate::grid::{checked, single};
 use crate::{Conditioning, ModelCanvas};
+
+/// The transformer's inputs for what is known.
+mod input {
+    pub const CONTROL: &str = "control_hidden_states";
+    pub const SCALE: &str = "control_scale";
+}
+
+/// `control` `(1, 2c + spatial², f, h, w)`, whose first `references` frames stand for references, as the
+/// transformer takes it.
+pub(super) fn bound(spec: &ControlSpec, control: Array5<f32>, references: usize) -> Conditioning {
+    let scale = Array1::from_elem(spec.layers, spec.scale);
+    let inputs = vec![(input::CONTROL, control.into()), (input::SCALE, scale.into())];
+    Conditioning { inputs, references, start: None }
+}
 
 /// The control `(1, 2c + spatial², f, h, w)` of `canvas`, for a latent of `shape` `(1, c, f, h, w)`.
 pub(super) fn build(
@@ -12,7 +27,7 @@ pub(super) fn build(
     canvas: &ModelCanvas,
     shape: [usize; 5],
     encode: &mut dyn FnMut(ArrayView5<'_, f32>) -> Result<Array5<f32>>,
-) -> Result<Conditioning> {
+) -> Result<Array5<f32>> {
     let references = canvas.references.len();
     let clip = [1, shape[1], shape[2] - references, shape[3], shape[4]];
     let [inactive, reactive] = parts(canvas);
@@ -30,7 +45,7 @@ pub(super) fn build(
         let latent = checked(encode(single(reference).view())?, [1, channels, 1, shape[3], shape[4]])?;
         control.slice_mut(s![.., ..channels, slot..slot + 1, .., ..]).assign(&latent);
     }
-    Ok(Conditioning { control, references })
+    Ok(control)
 }
 
 /// Known and unknown part of the canvas, each `(1, 3, t, h, w)`, 0 where the other one is. As in
@@ -42,12 +57,6 @@ fn parts(canvas: &ModelCanvas) -> [Array5<f32>; 2] {
         (&frames * &keep).as_standard_layout().into_owned()
     };
     [part(false), part(true)]
-}
-
-/// A picture `(h, w, 3)` as a clip `(1, 3, 1, h, w)`.
-fn single(picture: &Array3<f32>) -> Array5<f32> {
-    let view = picture.view().permuted_axes([2, 0, 1]).insert_axis(Axis(1)).insert_axis(Axis(0));
-    view.as_standard_layout().into_owned()
 }
 
 /// The mask `(t, h, w)` on the latent grid: `(spatial², frames, h/spatial, w/spatial)`. The pixels
@@ -68,18 +77,10 @@ fn nearest_exact(index: usize, to: usize, from: usize) -> usize {
     (((index as f32 + 0.5) * scale) as usize).min(from - 1)
 }
 
-/// `latent`, if it has `shape`.
-fn checked(latent: Array5<f32>, shape: [usize; 5]) -> Result<Array5<f32>> {
-    if latent.shape() == shape {
-        return Ok(latent);
-    }
-    Err(Error::model(format!("the VAE should give a latent of shape {shape:?}, got {:?}.", latent.shape())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, concatenate};
+    use ndarray::{Array2, Array3, concatenate};
 
     #[test]
     fn time_is_sampled_at_the_middle() {

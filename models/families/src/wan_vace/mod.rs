@@ -12,7 +12,7 @@ use ndarray::{Array5, ArrayView5, s};
 use pickup_core::{Cancel, Graph, Result};
 use pickup_package::{ControlSpec, LatentSpec, Limits, Manifest};
 
-use crate::{Conditioning, Family, ModelCanvas, TextEmbedding};
+use crate::{Conditioning, Family, ModelCanvas, TextEmbedding, grid, transformer};
 
 /// The family `wan_vace`, with what the manifest says of it.
 #[derive(Clone, Debug)]
@@ -32,22 +32,30 @@ impl WanVace {
     /// # Errors
     /// If the manifest does not fit the family.
     pub fn new(manifest: &Manifest) -> Result<Self> {
-        rules::check_manifest(manifest)?;
         Ok(Self {
+            control: rules::check_manifest(manifest)?,
             latent: manifest.latent.clone(),
-            control: manifest.control.clone(),
             limits: manifest.limits.clone(),
             text_width: manifest.text.width,
         })
+    }
+
+    /// The conditioning of a control that is there already: `(1, 2 · channels + spatial², f, h, w)` on the
+    /// latent grid, its first `references` frames standing for references.
+    pub fn with_control(&self, control: Array5<f32>, references: usize) -> Conditioning {
+        conditioning::bound(&self.control, control, references)
     }
 }
 
 impl Family for WanVace {
     fn latent_shape(&self, canvas: &ModelCanvas) -> [usize; 5] {
-        let (frames, height, width, _) = canvas.frames.dim();
-        let latent_frames = frames.div_ceil(self.latent.temporal) + canvas.references.len();
-        let spatial = self.latent.spatial;
-        [1, self.latent.channels, latent_frames, height / spatial, width / spatial]
+        let mut shape = grid::latent_shape(&self.latent, canvas.frames.dim());
+        shape[2] += canvas.references.len();
+        shape
+    }
+
+    fn encodings(&self, canvas: &ModelCanvas) -> usize {
+        2 + canvas.references.len()
     }
 
     fn condition(
@@ -56,17 +64,13 @@ impl Family for WanVace {
         encode: &mut dyn FnMut(ArrayView5<'_, f32>) -> Result<Array5<f32>>,
     ) -> Result<Conditioning> {
         rules::check_canvas(self, canvas)?;
-        conditioning::build(&self.latent, canvas, self.latent_shape(canvas), encode)
+        let control = conditioning::build(&self.latent, canvas, self.latent_shape(canvas), encode)?;
+        Ok(self.with_control(control, canvas.references.len()))
     }
 
-    fn bind(
-        &self,
-        transformer: &mut dyn Graph,
-        text: &TextEmbedding,
-        conditioning: &Conditioning,
-    ) -> Result<()> {
-        rules::check_text(self, text)?;
-        predict::bind(&self.control, transformer, conditioning)
+    fn bind(&self, graph: &mut dyn Graph, text: &TextEmbedding, conditioning: &Conditioning) -> Result<()> {
+        grid::check_text(self.text_width, text)?;
+        transformer::bind(graph, conditioning)
     }
 
     fn predict(
@@ -75,12 +79,13 @@ impl Family for WanVace {
         latent: &Array5<f32>,
         timestep: f32,
         text: &TextEmbedding,
+        _: &Conditioning,
         cancel: &Cancel,
     ) -> Result<Array5<f32>> {
         predict::velocity(transformer, latent, timestep, text, cancel)
     }
 
-    fn trim(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32> {
+    fn finish(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32> {
         match conditioning.references {
             0 => latent,
             references => latent.slice_move(s![.., .., references.., .., ..]),

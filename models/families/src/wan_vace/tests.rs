@@ -24,13 +24,19 @@ fn encode(frames: ArrayView5<'_, f32>) -> Result<Array5<f32>> {
     Ok(Array5::from_shape_fn(shape, |(_, _, f, y, x)| frames[[0, 0, 4 * f, 8 * y, 8 * x]]))
 }
 
+fn control_of(conditioning: &Conditioning) -> Array5<f32> {
+    let inputs: Vec<_> =
+        conditioning.inputs.iter().map(|(name, t)| ((*name).to_owned(), t.clone())).collect();
+    given(&inputs, "control_hidden_states")
+}
+
 #[test]
 fn the_control_is_known_unknown_mask_with_references_before() {
     let family = WanVace::new(&manifest()).unwrap();
     let canvas = canvas(17, 2);
     assert_eq!(family.latent_shape(&canvas), [1, 16, 7, 2, 4]);
     let conditioning = family.condition(&canvas, &mut encode).unwrap();
-    let control = &conditioning.control;
+    let control = &control_of(&conditioning);
     assert_eq!(control.shape(), [1, 96, 7, 2, 4]);
     let channel = |c: usize| control.slice(s![0, c, .., 0, 0]).to_vec();
     assert_eq!(channel(0)[..2], [0.6, 0.5], "the last reference stands first, as in diffusers");
@@ -40,7 +46,7 @@ fn the_control_is_known_unknown_mask_with_references_before() {
     assert_eq!(channel(16)[4..], [8.0 / 17.0, 12.0 / 17.0, 16.0 / 17.0]);
     assert_eq!(channel(32), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], "the mask at frames 1, 5, 8, 11, 15");
     let latent = Array5::from_shape_fn((1, 16, 7, 2, 4), |(_, _, f, _, _)| f as f32);
-    let trimmed = family.trim(latent.clone(), &conditioning);
+    let trimmed = family.finish(latent.clone(), &conditioning);
     assert_eq!(trimmed, latent.slice(s![.., .., 2.., .., ..]));
 }
 
@@ -79,8 +85,9 @@ fn the_transformer_gets_what_it_is_called() {
     let text = TextEmbedding(Array3::ones((1, 24, 32)));
     family.bind(&mut transformer, &text, &conditioning).unwrap();
     let latent = Array5::ones((1, 16, 3, 2, 4));
-    let velocity = family.predict(&mut transformer, &latent, 713.0, &text, &Cancel::new()).unwrap();
-    assert!(velocity.iter().all(|&v| v == conditioning.control.mean().unwrap()));
+    let velocity =
+        family.predict(&mut transformer, &latent, 713.0, &text, &conditioning, &Cancel::new()).unwrap();
+    assert!(velocity.iter().all(|&v| v == control_of(&conditioning).mean().unwrap()));
     let value = |name: &str| transformer.seen[0].iter().find(|(given, _)| given == name).unwrap().1.clone();
     assert_eq!(value("timestep"), Tensor::from(ndarray::array![713.0_f32]));
     assert_eq!(value("control_scale"), Tensor::from(ndarray::array![0.9_f32, 0.9]));
@@ -91,7 +98,7 @@ fn the_transformer_gets_what_it_is_called() {
         vec![given(inputs, "hidden_states").index_axis(Axis(2), 0).to_owned().into()]
     });
     family.bind(&mut short, &text, &conditioning).unwrap();
-    assert!(family.predict(&mut short, &latent, 1.0, &text, &Cancel::new()).is_err());
+    assert!(family.predict(&mut short, &latent, 1.0, &text, &conditioning, &Cancel::new()).is_err());
 }
 
 #[test]
@@ -104,6 +111,7 @@ fn a_manifest_of_another_shape_is_refused_by_field() {
     };
     assert!(crate::family(&manifest()).is_ok());
     refused(&|m| m.family = "hunyuan".into(), "field `family`");
+    refused(&|m| m.control = None, "field `control`");
     refused(&|m| m.limits.size_multiple = 8, "field `limits.size_multiple`");
     refused(&|m| m.limits.frame_multiple = 8, "field `limits.frame_multiple`");
     refused(&|m| m.limits.frame_offset = 5, "field `limits.frame_offset`");

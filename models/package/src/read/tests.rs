@@ -58,6 +58,30 @@ fn a_preset_for_continuing_takes_the_place_of_both_qualities_where_frames_are_kn
 }
 
 #[test]
+fn a_model_without_control_takes_no_references() {
+    let controlled = parsed(&testing::manifest()).unwrap();
+    assert_eq!((controlled.control.is_some(), controlled.max_references()), (true, 2));
+    let plain = with("/control", None);
+    let manifest = parsed(&plain).unwrap();
+    assert_eq!((manifest.control.is_some(), manifest.max_references()), (false, 0));
+    assert_eq!(serde_json::to_value(&manifest).unwrap(), plain, "it stays left out");
+}
+
+#[test]
+fn what_a_model_takes_includes_what_is_easier() {
+    use crate::Conditioning::{ClipEnd, ClipStart, First, Keyframe, Last, Mask, Reference};
+    let all = [First, Last, ClipStart, ClipEnd, Keyframe, Mask, Reference];
+    let taken = |kind: &str| {
+        let manifest = parsed(&with("/conditioning", Some(json!([kind])))).unwrap();
+        all.into_iter().filter(|kind| manifest.takes(*kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(taken("first"), [First]);
+    assert_eq!(taken("clip_end"), [Last, ClipEnd]);
+    assert_eq!(taken("keyframe"), [First, Last, ClipStart, ClipEnd, Keyframe]);
+    assert_eq!(taken("reference"), [Reference]);
+}
+
+#[test]
 fn a_field_of_the_wrong_type_is_named() {
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
@@ -76,7 +100,8 @@ fn a_field_of_the_wrong_type_is_named() {
 fn a_missing_or_unknown_field_is_named() {
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
-    for pointer in all.iter().filter(|pointer| *pointer != "/sampler/order") {
+    let optional = |pointer: &String| ["/sampler/order", "/control"].contains(&pointer.as_str());
+    for pointer in all.iter().filter(|pointer| !optional(pointer)) {
         let error = parsed(&with(pointer, None)).unwrap_err();
         let key = pointer.rsplit('/').next().unwrap();
         assert!(error.message.contains(key), "{pointer}: {error}");
