@@ -20,7 +20,7 @@ use crate::plan::{Pass, Plan};
 use crate::progress::Tracker;
 use crate::stage::Stage;
 use crate::text::{self, TextCache};
-use crate::{GraphSource, join, parallel, settle};
+use crate::{GraphSource, abilities, join, parallel, settle};
 
 /// How often the engine asks whether another process has finished the same take.
 const POLL: Duration = Duration::from_millis(50);
@@ -167,7 +167,9 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(mut self, tracker: &mut Tracker<'_>) -> Result<Outcome> {
         let began = std::time::Instant::now();
-        self.source.warnings().into_iter().for_each(|warning| tracker.warn(warning));
+        let Settled { package, plan, .. } = self.settled;
+        let left_out = abilities::left_out(self.request, &plan.passes, package.manifest());
+        self.source.warnings().into_iter().chain(left_out).for_each(|warning| tracker.warn(warning));
         self.check_memory()?;
         let canvas = &self.request.canvas;
         let frames = canvas.unknown_count() as u32;

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81 };
+    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81, lead: usize::MAX };
 
     fn clip(before: usize, unknown: usize, after: usize) -> Vec<Part> {
         let known = |range: std::ops::Range<usize>| range.map(Part::Known);
@@ -140,7 +140,7 @@ mod tests {
             before in 0usize..30, unknown in 1usize..40, after in 0usize..30, multiple in 1usize..9, offset in 0usize..2,
         ) {
             let most = 96 * multiple + offset;
-            let rule = Rule { multiple, offset, least: multiple + offset, most };
+            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX };
             let parts = align(clip(before, unknown, after), &rule);
             let made: Vec<_> = parts.iter().filter(|part| matches!(part, Part::Make(_))).filter_map(|part| part.frame()).collect();
             prop_assert_eq!(made, (before..before + unknown).collect::<Vec<_>>());

@@ -6,6 +6,7 @@ mod range;
 mod size;
 mod windows;
 
+pub(crate) use range::LEAST_CONTEXT;
 pub use size::model_size;
 pub use windows::{Part, Pass, Rule, schedule};
 
@@ -46,7 +47,8 @@ impl Plan {
         let canvas = &request.canvas;
         let known: Vec<bool> = canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
         let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
-        let passes = schedule(&known, &Rule::of(&manifest.limits)?);
+        let rule = Rule { lead: abilities::lead(manifest), ..Rule::of(&manifest.limits)? };
+        let passes = schedule(&known, &rule);
         abilities::check(request, &passes, manifest)?;
         let preset = manifest.presets.of(request.settings.quality, known.contains(&true));
         let steps = request.settings.steps.unwrap_or(preset.steps);

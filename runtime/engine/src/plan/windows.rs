@@ -49,7 +49,7 @@ pub struct Pass {
     pub delivers: Vec<usize>,
 }
 
-/// How many frames a clip of the model has.
+/// How many frames a clip of the model has, and how many of them may be known at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// A clip has `multiple · n + offset` frames.
@@ -60,10 +60,12 @@ pub struct Rule {
     pub least: usize,
     /// Longest clip; obeys the rule.
     pub most: usize,
+    /// Most known frames that a clip may begin with; the last ones of more are taken.
+    pub lead: usize,
 }
 
 impl Rule {
-    /// The rule of a manifest.
+    /// The rule of a manifest; any number may be known at the start.
     ///
     /// # Errors
     /// If no length obeys it, or the longest clip is too short to hold anything but its own start.
@@ -71,7 +73,7 @@ impl Rule {
         let (multiple, offset) = (limits.frame_multiple.max(1) as usize, limits.frame_offset as usize);
         let longest = limits.max_frames as usize;
         let most = longest.saturating_sub(offset) / multiple * multiple + offset;
-        let mut rule = Self { multiple, offset, least: 0, most };
+        let mut rule = Self { multiple, offset, least: 0, most, lead: usize::MAX };
         rule.least = rule.length_for(limits.min_frames as usize);
         if most > longest || rule.least > most || most < 4 {
             return Err(Error::model(format!(
@@ -109,7 +111,7 @@ const COARSE: usize = 8;
 ///
 /// Every unknown frame is delivered by exactly one pass, in order.
 pub fn schedule(known: &[bool], rule: &Rule) -> Vec<Pass> {
-    let stretches = stretches(known, rule.most);
+    let stretches = stretches(known, rule);
     stretches.into_iter().flat_map(|stretch| Scheduler::new(known, rule, stretch).run()).collect()
 }
 
@@ -275,7 +277,7 @@ pub(super) mod tests {
     }
 
     fn rule(most: usize) -> Rule {
-        Rule { multiple: 4, offset: 1, least: 5, most }
+        Rule { multiple: 4, offset: 1, least: 5, most, lead: usize::MAX }
     }
 
     #[test]
@@ -338,7 +340,7 @@ pub(super) mod tests {
         ) {
             let known: Vec<bool> = known.iter().flat_map(|&known| std::iter::repeat_n(known, blocks)).collect();
             let most = multiple * (24 / multiple).max(4) + offset;
-            let rule = Rule { multiple, offset, least: multiple + offset, most };
+            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX };
             if known.contains(&false) {
                 check(&known, &rule);
             }
