@@ -6,6 +6,8 @@
 //! and says what was expected and what was found. The format is described in `FORMAT.md` and, for
 //! machines, in `manifest.schema.json`.
 
+mod acceptance;
+mod catalogue;
 mod check;
 mod folder;
 mod install;
@@ -18,6 +20,8 @@ mod stamp;
 #[cfg(test)]
 mod testing;
 
+pub use acceptance::{Acceptances, Accepted};
+pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use install::add;
 pub use manifest::{
     Conditioning, ControlSpec, Dtype, FileRecord, Graphs, LatentSpec, Licence, Limits, Manifest, Preset,

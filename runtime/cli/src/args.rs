@@ -50,6 +50,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TakesCommand,
     },
+    /// Measure where a model's time and memory go on this machine
+    Bench(BenchArgs),
     /// Look at everything Pickup needs on this machine, and say what to do where it is wrong
     Doctor,
 }
@@ -215,10 +217,39 @@ impl From<ProviderArg> for ProviderChoice {
     }
 }
 
+/// What is measured.
+#[derive(clap::Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Model package, by name
+    #[arg(default_value = "starter")]
+    pub(crate) model: String,
+    /// Size of the frames in pixels
+    #[arg(long, value_name = "WxH", default_value = "112x64", value_parser = parse_size)]
+    pub(crate) size: (u32, u32),
+    /// Frames to make
+    #[arg(long, value_name = "N", default_value_t = 17)]
+    pub(crate) frames: u32,
+    /// Denoising steps, 1 to 200 [default: the model's for this quality]
+    #[arg(long)]
+    pub(crate) steps: Option<u32>,
+    /// Classifier-free guidance, 1 to 30 [default: the model's for this quality]
+    #[arg(long)]
+    pub(crate) guidance: Option<f32>,
+    /// How much time it may take
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) quality: QualityArg,
+    /// Where to run
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) provider: ProviderArg,
+    /// Runs; the first starts the worker and opens the graphs, the others find them open
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) runs: u16,
+}
+
 /// What to do with model packages. MODEL is a name or a package's folder.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Those that are installed
+    /// Those that are installed, and those that Pickup is made for
     List,
     /// What a package says of itself
     Info {
@@ -230,7 +261,7 @@ pub(crate) enum ModelsCommand {
         /// Name or folder [default: all]
         model: Option<String>,
     },
-    /// Install a package from its folder
+    /// Install a package from its folder; a licence that must be accepted is asked for once
     Add {
         /// The package's folder
         folder: PathBuf,

@@ -1,4 +1,4 @@
-//! The command line: generate, fill, extend, estimate, models, takes, doctor.
+//! The command line: generate, fill, extend, estimate, models, takes, bench, doctor.
 //!
 //! It speaks to the same worker and keeps the same takes as the plugin, and builds its requests of
 //! the same numbers: a job that the plugin has run is not run again here, nor the other way round.
@@ -43,6 +43,7 @@ fn run(args: &Args, console: &Console) -> pickup_core::Result<()> {
         Command::Estimate { job } => command::job::estimate(job, store, console),
         Command::Models { command } => command::models::run(command, console),
         Command::Takes { command } => command::takes::run(command, store, console),
+        Command::Bench(args) => command::bench::run(args, console),
         Command::Doctor => command::doctor::run(store, console),
     }
 }

@@ -207,6 +207,59 @@ fn a_missing_model_is_4() {
 }
 
 #[test]
+fn the_models_that_are_not_installed_are_listed_with_the_way_to_them() {
+    let bench = Bench::new();
+    let text = String::from_utf8(bench.run(&["models", "list"]).stdout).unwrap();
+    for model in pickup_package::catalogue() {
+        for words in [&model.name, &model.licence.terms, &model.export_command()] {
+            assert!(text.contains(words.as_str()), "{words}: {text}");
+        }
+    }
+    let (_, object) = bench.json(&["models", "list", "--json"]);
+    assert_eq!(object["supported"].as_array().unwrap().len(), pickup_package::catalogue().len());
+}
+
+/// A package of a few bytes whose licence must be accepted. Returns its folder.
+fn strict_package(bench: &Bench) -> String {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/tiny_wan_vace");
+    let folder = bench.path("strict");
+    copy(&tiny, &folder);
+    let path = folder.join("manifest.json");
+    let mut manifest: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    manifest["name"] = "strict".into();
+    manifest["licence"]["acceptance_required"] = true.into();
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    folder.display().to_string()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)] // elsewhere the user's data folder is not found by HOME
+fn a_licence_is_asked_for_once() {
+    let bench = Bench::new();
+    let package = strict_package(&bench);
+    let add = |more: &[&str]| {
+        let mut command = bench.command();
+        command.env_remove("XDG_DATA_HOME").args(["models", "add", &package]).args(more);
+        command.output().unwrap()
+    };
+    let refused = add(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--accept-licence"));
+    assert!(add(&["--accept-licence"]).status.success());
+    assert!(add(&[]).status.success(), "asked for again");
+}
+
+#[test]
 fn a_missing_worker_is_5_and_leaves_nothing() {
     let bench = Bench::new();
     let shot = bench.shot("a", 3, 64, 48);

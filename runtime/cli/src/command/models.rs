@@ -1,12 +1,15 @@
 //! `models`: packages.
 
 use pickup_core::{Error, Result};
-use pickup_package::{Listed, MANIFEST, Manifest, Package, default_search_dirs, install_dir};
+use pickup_package::{
+    Acceptances, Listed, MANIFEST, Manifest, Package, Supported, catalogue, default_search_dirs, install_dir,
+};
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::args::ModelsCommand;
-use crate::console::{Console, bytes, table};
+use crate::console::{Console, bytes, note, table};
 
 /// Runs a command about model packages.
 pub(crate) fn run(command: &ModelsCommand, console: &Console) -> Result<()> {
@@ -21,16 +24,47 @@ pub(crate) fn run(command: &ModelsCommand, console: &Console) -> Result<()> {
 fn list(console: &Console) -> Result<()> {
     let dirs = default_search_dirs();
     let listed = pickup_package::list(&dirs);
-    let object = json!({ "models": listed.iter().map(object).collect::<Vec<_>>(), "searched": dirs });
+    let is_installed =
+        |name: &str| listed.iter().any(|listed| listed.manifest.as_ref().is_ok_and(|m| m.name == name));
+    let more: Vec<_> = catalogue().into_iter().filter(|model| !is_installed(&model.name)).collect();
+    let object = json!({
+        "models": listed.iter().map(object).collect::<Vec<_>>(), "searched": dirs,
+        "supported": more.iter().map(supported).collect::<Vec<_>>(),
+    });
     console.result(&object, || {
-        if listed.is_empty() {
-            return format!("no model packages in {}", paths(&dirs));
+        let mut text = match listed.is_empty() {
+            true => format!("no model packages in {}", paths(&dirs)),
+            false => {
+                let heads = ["name", "version", "licence", "room", "folder"].map(str::to_owned).to_vec();
+                table(&std::iter::once(heads).chain(listed.iter().map(row)).collect::<Vec<_>>())
+            }
+        };
+        if !more.is_empty() {
+            text += "\n\nnot installed:";
         }
-        let mut rows = vec![["name", "version", "licence", "room", "folder"].map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().map(row));
-        table(&rows)
+        more.iter().for_each(|model| text += &format!("\n\n{}", supported_text(model)));
+        text
     });
     Ok(())
+}
+
+/// A model of the catalogue, with what follows from its numbers.
+fn supported(model: &Supported) -> Value {
+    json!({ "model": model, "bytes": model.bytes(), "command": model.export_command() })
+}
+
+fn supported_text(model: &Supported) -> String {
+    let row = |name: &str, value: String| vec![format!("  {name}"), value];
+    let mut rows = vec![
+        row("does", model.does.clone()),
+        row("licence", format!("{}: {}", model.licence.spdx, model.licence.terms)),
+        row("room", format!("about {}", bytes(model.bytes()))),
+    ];
+    let needs = |memory: &pickup_package::Memory| row("needs", format!("{} GB GPU: {}", memory.vram_gb, memory.how));
+    rows.extend(model.memory.iter().map(needs));
+    rows.push(row("make it", model.export_command()));
+    rows.push(row("install it", format!("pickup models add {}", model.name)));
+    format!("{} ({})\n{}", model.name, model.title, table(&rows))
 }
 
 fn object(listed: &Listed) -> Value {
@@ -116,21 +150,44 @@ fn verified(dir: &Path, package: &Result<Package>) -> Value {
 
 fn add(folder: &Path, accepted: bool, console: &Console) -> Result<()> {
     let package = Package::open(folder)?;
-    let licence = &package.manifest().licence;
-    if licence.acceptance_required && !accepted {
-        return Err(Error::usage(format!(
-            "{} is under {}, which has to be accepted first; read {}.",
-            package.manifest().name,
-            licence.spdx,
-            package.path(&licence.file).display()
-        ))
-        .hint("Then add it with --accept-licence."));
+    let install_dir = install_dir()?;
+    let mut acceptances = Acceptances::beside(&install_dir)?;
+    if acceptances.asks_for(package.manifest()) {
+        if !accepted && !asked(&package) {
+            return Err(not_accepted(&package));
+        }
+        acceptances.accept(package.manifest())?;
     }
-    let installed = pickup_package::add(folder, &install_dir()?)?;
+    let installed = pickup_package::add(folder, &install_dir)?;
     let name = &installed.manifest().name;
     let object = json!({ "name": name, "dir": installed.dir(), "hash": installed.hash() });
     console.result(&object, || format!("{name} is in {}", installed.dir().display()));
     Ok(())
+}
+
+/// Asks a person at a terminal whether the licence is accepted; anything but yes is no.
+fn asked(package: &Package) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    let licence = &package.manifest().licence;
+    note(&format!("{} is under {}:", package.manifest().name, licence.spdx));
+    note(&format!("  {}", package.path(&licence.file).display()));
+    note("Have you read it, and do you accept it? [y/N]");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok()
+        && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}
+
+fn not_accepted(package: &Package) -> Error {
+    let licence = &package.manifest().licence;
+    Error::usage(format!(
+        "{} is under {}, which has to be accepted first; read {}.",
+        package.manifest().name,
+        licence.spdx,
+        package.path(&licence.file).display()
+    ))
+    .hint("Then add it with --accept-licence.")
 }
 
 /// A package by its name, or by its folder.

@@ -1,0 +1,123 @@
+//! `bench`: where the time and the memory of a model go on this machine.
+
+use pickup_client::{Client, ClientOptions};
+use pickup_core::protocol::Estimate;
+use pickup_core::{Canvas, Error, FrameRate, Request, Result, Settings, TakeRecord};
+use serde::Serialize;
+use std::ops::ControlFlow;
+
+use crate::args::BenchArgs;
+use crate::console::{Console, bytes, table};
+use crate::interrupt::Interrupt;
+use crate::progress::Display;
+
+const PROMPT: &str = "a red circle moving left slowly on a dark background, camera still";
+
+/// One measured run.
+#[derive(Debug, Serialize)]
+struct Run {
+    /// From the request to the take, starting the worker included where it was not running.
+    seconds: f64,
+    /// Seconds of one denoising step of one window, both passes of guidance included.
+    per_step: f64,
+    record: TakeRecord,
+}
+
+/// What a bench prints.
+#[derive(Debug, Serialize)]
+struct Bench {
+    estimate: Estimate,
+    runs: Vec<Run>,
+}
+
+/// Runs the model several times with other seeds, in a store of its own, and prints where time and memory went.
+pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let store = tempfile::tempdir()
+        .map_err(|error| Error::storage(format!("no folder for the takes of a bench: {error}.")))?;
+    let client = Client::new(ClientOptions { store: Some(store.path().to_owned()), ..ClientOptions::default() });
+    let provider = args.provider.into();
+    let estimate = client.estimate(&request(args, 0)?, provider, &interrupt.cancel)?;
+    let mut runs = Vec::new();
+    for seed in 0..u64::from(args.runs) {
+        let mut display = Display::new();
+        let finished = client.run(&request(args, seed)?, provider, &interrupt.cancel, &mut |event| {
+            if interrupt.is_urgent() {
+                client.hurry();
+            }
+            event.iter().for_each(|event| display.show(event));
+            ControlFlow::Continue(())
+        });
+        display.finish();
+        let finished = finished?;
+        let record = client.store()?.open_take(&finished.take)?.record().clone();
+        let steps = f64::from(record.steps.max(1)) * record.windows.len().max(1) as f64;
+        runs.push(Run { seconds: finished.seconds, per_step: record.timing.denoise / steps, record });
+    }
+    let bench = Bench { estimate, runs };
+    console.result(&bench, || bench.text());
+    Ok(())
+}
+
+/// A new shot of the size, length and steps that were asked for.
+fn request(args: &BenchArgs, seed: u64) -> Result<Request> {
+    let mut request = Request::new(Canvas::around(args.size, FrameRate::new(25, 1)?, [], args.frames as usize, []));
+    request.prompt = PROMPT.to_owned();
+    request.model.clone_from(&args.model);
+    request.settings =
+        Settings { steps: args.steps, guidance: args.guidance, seed, quality: args.quality.into() };
+    request.check()?;
+    Ok(request)
+}
+
+impl Bench {
+    fn text(&self) -> String {
+        let Some(last) = self.runs.last() else { return String::new() };
+        let record = &last.record;
+        let windows: Vec<_> = record.windows.iter().map(u32::to_string).collect();
+        let head = format!(
+            "{}: {}×{}, {} frames, {} steps, guidance {}, {} with ONNX Runtime {}",
+            record.request.model,
+            record.model_width,
+            record.model_height,
+            windows.join(" + "),
+            record.steps,
+            record.guidance,
+            record.provider.label(),
+            record.runtime
+        );
+        format!("{head}\n\n{}\n\n{}", self.times(), self.memory(record))
+    }
+
+    /// Seconds of each phase, a column per run: the first starts the worker and opens the graphs.
+    fn times(&self) -> String {
+        let numbers = |name: &str, of: &dyn Fn(&Run) -> f64| {
+            std::iter::once(name.to_owned()).chain(self.runs.iter().map(|run| format!("{:.3}", of(run)))).collect()
+        };
+        let heads = (1..=self.runs.len()).map(|run| format!("run {run}"));
+        let heads = std::iter::once("seconds".to_owned()).chain(heads).collect();
+        table(&[
+            heads,
+            numbers("load", &|run| run.record.timing.load),
+            numbers("text", &|run| run.record.timing.text),
+            numbers("encode", &|run| run.record.timing.encode),
+            numbers("denoise", &|run| run.record.timing.denoise),
+            numbers("  per step", &|run| run.per_step),
+            numbers("decode", &|run| run.record.timing.decode),
+            numbers("join", &|run| run.record.timing.join),
+            numbers("store", &|run| run.record.timing.store),
+            numbers("in all", &|run| run.seconds),
+        ])
+    }
+
+    fn memory(&self, record: &TakeRecord) -> String {
+        let planned = self.estimate.peak_bytes;
+        match record.peak_memory {
+            Some(peak) => {
+                let off = 100.0 * (planned as f64 / peak as f64 - 1.0);
+                format!("memory  {} at the peak, {} planned ({off:+.0} %)", bytes(peak), bytes(planned))
+            }
+            None => format!("memory  {} planned; this system does not tell the peak", bytes(planned)),
+        }
+    }
+}
