@@ -58,7 +58,7 @@ pub fn make(
     let finished =
         worker::client().run(&request, ProviderChoice::Auto, cancel, &mut |event| watch.tell(event))?;
     // Opened here, so that a damaged take is told now and not in a render.
-    worker::open_take(&finished.take)?;
+    let take = worker::open_take(&finished.take)?;
     warnings.extend(finished.warnings);
     let summary = Summary {
         take: finished.take,
@@ -66,6 +66,7 @@ pub fn make(
         model: values.model.clone(),
         provider: finished.provider.label().to_owned(),
         frames: plan.span.count(),
+        steps: take.record().steps,
         seconds: finished.seconds,
         warnings,
     };

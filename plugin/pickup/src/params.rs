@@ -209,7 +209,7 @@ pub const TABLE: &[Entry] = &[
         id::QUALITY,
         "Quality",
         ParamKind::Choice { options: &["Draft", "Final"], default: 1 },
-        "Draft shows where it goes in a few steps; Final is what the model's makers recommend.",
+        "Draft shows where it goes in a few steps; Final is what the model's makers recommend. Some models continue known frames in steps of their own, whatever is chosen; Status says how many.",
     )
     .within(id::ADVANCED_GROUP),
     entry(

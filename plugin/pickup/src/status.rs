@@ -15,6 +15,8 @@ pub struct Summary {
     pub provider: String,
     /// Frames in the take.
     pub frames: i64,
+    /// Denoising steps that it was made in.
+    pub steps: u32,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// What the user must see.
@@ -22,13 +24,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// `Take 3f2a91bc · starter · CPU · 14 frames · 6.2 s`, and the warnings behind it.
+    /// `Take 3f2a91bc · starter · CPU · 14 frames in 10 steps · 6.2 s`, and the warnings behind it.
     #[must_use]
     pub fn line(&self) -> String {
-        let frames = if self.frames == 1 { "1 frame".to_owned() } else { format!("{} frames", self.frames) };
+        let counted = |count: i64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let made = format!("{} in {}", counted(self.frames, "frame"), counted(self.steps.into(), "step"));
         let time = if self.reused { "made before".to_owned() } else { format!("{:.1} s", self.seconds) };
         let mut line =
-            format!("Take {} · {} · {} · {frames} · {time}", self.take.short(), self.model, self.provider);
+            format!("Take {} · {} · {} · {made} · {time}", self.take.short(), self.model, self.provider);
         for warning in &self.warnings {
             line += &format!(" · {warning}");
         }
@@ -76,6 +79,7 @@ mod tests {
             model: "starter".into(),
             provider: "CPU".into(),
             frames: 14,
+            steps: 10,
             seconds: 6.24,
             warnings: vec!["CUDA is not there, so the CPU was used".into()],
         };
@@ -83,11 +87,12 @@ mod tests {
         assert_eq!(
             summary.line(),
             format!(
-                "Take {short} · starter · CPU · 14 frames · 6.2 s · CUDA is not there, so the CPU was used"
+                "Take {short} · starter · CPU · 14 frames in 10 steps · 6.2 s · CUDA is not there, so the CPU was used"
             )
         );
         summary.reused = true;
         summary.frames = 1;
-        assert!(summary.line().contains("· 1 frame · made before"));
+        summary.steps = 1;
+        assert!(summary.line().contains("· 1 frame in 1 step · made before"));
     }
 }
