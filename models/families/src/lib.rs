@@ -9,6 +9,7 @@
 mod catalogue;
 mod family;
 mod grid;
+pub mod ltx;
 #[cfg(test)]
 mod testing;
 pub mod text;
@@ -16,5 +17,5 @@ mod transformer;
 pub mod vae;
 pub mod wan_vace;
 
-pub use catalogue::{family, sampler};
-pub use family::{Conditioning, Family, ModelCanvas, TextEmbedding};
+pub use catalogue::{family, levels, sampler};
+pub use family::{Conditioning, Draw, Family, Held, ModelCanvas, Purpose, TextEmbedding};

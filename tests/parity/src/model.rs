@@ -29,7 +29,7 @@ impl Model {
     pub fn open() -> Result<Self> {
         let package = Package::open_verified(&golden::folder().join("tiny_wan_vace"), true)?;
         let runtime = Runtime::load(&Library::find()?)?;
-        let open = |kind| runtime.open(&package.graph(kind), Provider::Cpu, &Cancel::new());
+        let open = |kind| runtime.open(&package.graph(kind)?, Provider::Cpu, &Cancel::new());
         let spec = &package.manifest().tokenizer;
         let tokenizer = TextTokenizer::open(&package.path(&spec.file), spec.max_tokens, spec.pad_id)?;
         let vae = [
@@ -54,13 +54,13 @@ impl Model {
     /// If the text encoder fails.
     pub fn embed(&mut self, prompt: &str) -> Result<TextEmbedding> {
         let tokens = self.tokenizer.tokens(prompt)?;
-        text::encode(&mut self.text, &tokens, &Cancel::new())
+        text::encode(&mut self.text, &tokens, self.package.manifest().text.padded, &Cancel::new())
     }
 
     /// The VAE, `chunk` latent frames at a time.
     pub fn vae(&mut self, chunk: usize) -> Vae<'_> {
         let temporal = self.package.manifest().latent.temporal;
         let [enc_first, enc_next, dec_first, dec_next] = &mut self.vae;
-        Vae { enc_first, enc_next, dec_first, dec_next, temporal, chunk }
+        Vae { enc_first, enc_next: Some(enc_next), dec_first, dec_next: Some(dec_next), temporal, chunk }
     }
 }

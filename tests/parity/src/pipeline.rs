@@ -3,8 +3,9 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, Array5};
 use pickup_core::Cancel;
-use pickup_engine::{Prompts, denoise};
+use pickup_engine::{Prompts, Walk, denoise};
 use pickup_families::{Conditioning, ModelCanvas};
+use pickup_samplers::{Guidance, Levels};
 use serde::Deserialize;
 
 use crate::component::frames;
@@ -61,6 +62,7 @@ impl Case {
             frames: video.mapv(signed),
             mask: mask.mapv(f32::from),
             references: references.outer_iter().map(|picture| picture.mapv(signed)).collect(),
+            rate: 16.0,
         };
         Ok(Self {
             name: name.to_owned(),
@@ -109,20 +111,15 @@ impl Case {
         if variation == Variation::FirstOrder {
             manifest.sampler.order = 1;
         }
-        let mut sampler = pickup_families::sampler(&manifest, self.settings.steps)?;
+        let levels = Levels::Shifted { steps: self.settings.steps, shift: manifest.sampler.shift };
+        let mut sampler = pickup_families::sampler(&manifest.sampler, &levels, &conditioning)?;
         let noise = self.noise.clone();
         let Model { family, transformer, .. } = &mut *model;
-        let (cancel, mut progress) = (Cancel::new(), |_: usize, _: usize| ());
-        let latent = denoise(
-            family.as_ref(),
-            transformer,
-            sampler.as_mut(),
-            noise,
-            &conditioning,
-            &prompts,
-            &cancel,
-            &mut progress,
-        )?;
+        let family = family.as_ref();
+        let walk = Walk { family, conditioning: &conditioning, prompts: &prompts, cancel: &Cancel::new() };
+        let mut none = |_, _, shape: [usize; 5]| Array5::zeros(shape);
+        let latent =
+            denoise(&walk, transformer, sampler.as_mut(), noise, &mut none, &mut |_: usize, _: usize| ())?;
         let latent = model.family.finish(latent, &conditioning);
         Ok(frames(model, &latent, 2)?.mapv(|value| (value * 0.5 + 0.5).clamp(0.0, 1.0)))
     }
@@ -141,6 +138,7 @@ impl Case {
         let guided = variation != Variation::GuidanceDropped;
         let negative = if guided { Some(model.embed(&self.settings.negative)?) } else { None };
         let guidance = if guided { self.settings.guidance } else { 1.0 };
+        let guidance = Guidance::of(guidance);
         Ok(Prompts { positive: model.embed(&self.settings.prompt)?, negative, guidance })
     }
 }

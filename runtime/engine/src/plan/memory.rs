@@ -22,7 +22,7 @@ const VAE_WEIGHTS: f64 = 0.127e9;
 pub(super) fn peak_bytes(plan: &Plan, references: usize, manifest: &Manifest) -> u64 {
     let graphs = &manifest.graphs;
     let transformer = folder_bytes(manifest, &graphs.transformer);
-    let vae = folder_bytes(manifest, &graphs.vae_dec_next);
+    let vae = folder_bytes(manifest, &graphs.vae_dec_first);
     let longest = plan.passes.iter().map(|pass| plan.latents(pass, references, manifest)).max().unwrap_or(0);
     let frames = plan.windows().into_iter().max().unwrap_or(0);
     let pixels = f64::from(plan.width) * f64::from(plan.height);
