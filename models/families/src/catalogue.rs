@@ -4,7 +4,10 @@ use pickup_core::{Error, Result};
 use pickup_package::{Manifest, SamplerKind};
 use pickup_samplers::{FlowEuler, Sampler, UniPc};
 
-use crate::{Family, wan_vace::WanVace};
+use crate::{Family, wan_ti2v::WanTi2v, wan_vace::WanVace};
+
+/// Names of the families that this version knows.
+pub const FAMILIES: [&str; 2] = [WanVace::NAME, WanTi2v::NAME];
 
 /// The family that `manifest` names.
 ///
@@ -13,10 +16,10 @@ use crate::{Family, wan_vace::WanVace};
 pub fn family(manifest: &Manifest) -> Result<Box<dyn Family>> {
     match manifest.family.as_str() {
         WanVace::NAME => Ok(Box::new(WanVace::new(manifest)?)),
+        WanTi2v::NAME => Ok(Box::new(WanTi2v::new(manifest)?)),
         other => Err(Error::model(format!(
-            "{}: field `family`: expected {:?}, found {other:?}.",
-            manifest.name,
-            WanVace::NAME
+            "{}: field `family`: expected one of {FAMILIES:?}, found {other:?}.",
+            manifest.name
         ))
         .hint("This model needs a newer version of Pickup.")),
     }

@@ -14,7 +14,8 @@ mod testing;
 pub mod text;
 mod transformer;
 pub mod vae;
+pub mod wan_ti2v;
 pub mod wan_vace;
 
-pub use catalogue::{family, sampler};
+pub use catalogue::{FAMILIES, family, sampler};
 pub use family::{Conditioning, Family, ModelCanvas, TextEmbedding};
