@@ -1,12 +1,14 @@
 //! One graph at a time.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, Array5, ArrayView, Axis, Dimension, concatenate, s};
 use pickup_core::Cancel;
-use pickup_families::{TextEmbedding, wan_vace::WanVace};
+use pickup_families::wan_ti2v::WanTi2v;
+use pickup_families::wan_vace::WanVace;
+use pickup_families::{Conditioning, TextEmbedding};
 use serde::{Deserialize, Serialize};
 
-use crate::{Model, golden};
+use crate::Model;
 
 /// How far one component is from diffusers.
 #[derive(Clone, Debug, Serialize)]
@@ -22,13 +24,17 @@ pub struct Component {
 /// # Errors
 /// If one fails, or its output has another shape than diffusers'.
 pub fn component_errors(model: &mut Model) -> Result<Vec<Component>> {
+    let family = model.subject.family;
     let mut errors = vec![("text encoder".to_owned(), text(model)?)];
     for chunk in [1, 2, 3, 8] {
         errors.push((format!("VAE encoder, {chunk} at a time"), encode(model, chunk)?));
         errors.push((format!("VAE decoder, {chunk} at a time"), decode(model, chunk)?));
     }
     errors.push(("transformer".to_owned(), transformer(model)?));
-    Ok(errors.into_iter().map(|(name, error)| Component { name, error }).collect())
+    Ok(errors
+        .into_iter()
+        .map(|(name, error)| Component { name: format!("{family} {name}"), error })
+        .collect())
 }
 
 #[derive(Deserialize)]
@@ -37,23 +43,23 @@ struct Prompt {
 }
 
 fn text(model: &mut Model) -> Result<f64> {
-    let expected: Array3<f32> = golden::array("components/text.out.npy")?;
-    let prompts: Vec<Prompt> = golden::json("components/tokens.json")?;
+    let expected: Array3<f32> = model.golden("components/text.out.npy")?;
+    let prompts: Vec<Prompt> = model.golden_json("components/tokens.json")?;
     let found: Vec<_> = prompts.iter().map(|p| model.embed(&p.prompt)).collect::<Result<_, _>>()?;
     let views: Vec<_> = found.iter().map(|embedding| embedding.0.view()).collect();
     difference(concatenate(Axis(0), &views)?.view(), expected.view())
 }
 
 fn encode(model: &mut Model, chunk: usize) -> Result<f64> {
-    let frames: Array5<f32> = golden::array("components/encode.in.npy")?;
-    let expected: Array5<f32> = golden::array("components/encode.out.npy")?;
+    let frames: Array5<f32> = model.golden("components/encode.in.npy")?;
+    let expected: Array5<f32> = model.golden("components/encode.out.npy")?;
     let found = model.vae(chunk).encode(frames.view(), &Cancel::new())?;
     difference(found.view(), expected.view())
 }
 
 fn decode(model: &mut Model, chunk: usize) -> Result<f64> {
-    let latent: Array5<f32> = golden::array("components/decode.in.npy")?;
-    let expected: Array5<f32> = golden::array("components/decode.out.npy")?;
+    let latent: Array5<f32> = model.golden("components/decode.in.npy")?;
+    let expected: Array5<f32> = model.golden("components/decode.out.npy")?;
     let found = frames(model, &latent, chunk)?;
     let expected = expected.index_axis_move(Axis(0), 0).permuted_axes([1, 2, 3, 0]);
     difference(found.view(), expected.view())
@@ -71,21 +77,40 @@ pub(crate) fn frames(model: &mut Model, latent: &Array5<f32>, chunk: usize) -> R
     concatenate(Axis(0), &views).context("no frames")
 }
 
+/// The transformer at several noise levels, with each way of conditioning that the golden values have.
 fn transformer(model: &mut Model) -> Result<f64> {
-    let latent: Array5<f32> = golden::array("components/transformer.in.latent.npy")?;
-    let text = TextEmbedding(golden::array("components/transformer.in.text.npy")?);
-    let control: Array5<f32> = golden::array("components/transformer.in.control.npy")?;
-    let expected: Array5<f32> = golden::array("components/transformer.out.npy")?;
-    let conditioning = WanVace::new(model.package.manifest())?.with_control(control, 0);
+    let latent: Array5<f32> = model.golden("components/transformer.in.latent.npy")?;
+    let text = TextEmbedding(model.golden("components/transformer.in.text.npy")?);
+    let expected: Array5<f32> = model.golden("components/transformer.out.npy")?;
+    let conditionings = conditionings(model, &latent)?;
+    ensure!(expected.len_of(Axis(0)) == conditionings.len() * LEVELS.len(), "a golden value for each run");
     let Model { family, transformer, .. } = model;
-    family.bind(transformer, &text, &conditioning)?;
     let mut worst = 0.0_f64;
-    for (index, timestep) in [999.0, 713.0, 20.0].into_iter().enumerate() {
-        let found = family.predict(transformer, &latent, timestep, &text, &conditioning, &Cancel::new())?;
-        let expected = expected.slice(s![index..index + 1, .., .., .., ..]);
+    let runs = conditionings.iter().flat_map(|conditioning| LEVELS.map(|level| (conditioning, level)));
+    for ((conditioning, level), expected) in runs.zip(expected.axis_chunks_iter(Axis(0), 1)) {
+        family.bind(transformer, &text, conditioning)?;
+        let found = family.predict(transformer, &latent, level, &text, conditioning, &Cancel::new())?;
         worst = worst.max(difference(found.view(), expected)?);
     }
     Ok(worst)
+}
+
+/// Noise levels of the transformer's golden values.
+const LEVELS: [f32; 3] = [999.0, 713.0, 20.0];
+
+/// What the golden values of a family's transformer are conditioned on, in order.
+fn conditionings(model: &Model, latent: &Array5<f32>) -> Result<Vec<Conditioning>> {
+    Ok(match model.subject.family {
+        WanVace::NAME => {
+            let control = model.golden("components/transformer.in.control.npy")?;
+            vec![WanVace::new(model.package.manifest())?.with_control(control, 0)]
+        }
+        WanTi2v::NAME => {
+            let start = latent.slice(s![.., .., ..1, .., ..]).to_owned();
+            vec![Conditioning::default(), Conditioning { start: Some(start), ..Conditioning::default() }]
+        }
+        other => bail!("there are no golden values for {other}"),
+    })
 }
 
 /// Largest absolute difference; a number that is not finite counts as infinitely far.

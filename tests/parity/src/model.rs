@@ -1,16 +1,21 @@
-//! The tiny model on ONNX Runtime.
+//! A tiny model on ONNX Runtime.
 
+use ndarray::{Array, Dimension};
+use ndarray_npy::ReadableElement;
 use pickup_core::{Cancel, Provider, Result};
 use pickup_families::text::{self, TextTokenizer};
 use pickup_families::vae::Vae;
 use pickup_families::{Family, TextEmbedding};
 use pickup_onnx::{Library, Runtime, Session};
 use pickup_package::{GraphKind, Package};
+use serde::de::DeserializeOwned;
 
-use crate::golden;
+use crate::{Subject, golden};
 
-/// The package of `tests/goldens`, its graphs open on the CPU.
+/// A package of `tests/goldens`, its graphs open on the CPU.
 pub struct Model {
+    /// Which one.
+    pub subject: &'static Subject,
     /// The verified package.
     pub package: Package,
     /// Its family.
@@ -22,12 +27,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens everything.
+    /// Opens all of `subject`.
     ///
     /// # Errors
     /// If the package is damaged, or ONNX Runtime is missing or cannot run it.
-    pub fn open() -> Result<Self> {
-        let package = Package::open_verified(&golden::folder().join("tiny_wan_vace"), true)?;
+    pub fn open(subject: &'static Subject) -> Result<Self> {
+        let folder = golden::folder().join(format!("tiny_{}", subject.family));
+        let package = Package::open_verified(&folder, true)?;
         let runtime = Runtime::load(&Library::find()?)?;
         let open = |kind| runtime.open(&package.graph(kind), Provider::Cpu, &Cancel::new());
         let spec = &package.manifest().tokenizer;
@@ -39,6 +45,7 @@ impl Model {
             open(GraphKind::VaeDecNext)?,
         ];
         Ok(Self {
+            subject,
             family: pickup_families::family(package.manifest())?,
             text: open(GraphKind::TextEncoder)?,
             transformer: open(GraphKind::Transformer)?,
@@ -55,6 +62,22 @@ impl Model {
     pub fn embed(&mut self, prompt: &str) -> Result<TextEmbedding> {
         let tokens = self.tokenizer.tokens(prompt)?;
         text::encode(&mut self.text, &tokens, &Cancel::new())
+    }
+
+    /// A golden array of this model.
+    ///
+    /// # Errors
+    /// If it is missing or of another kind.
+    pub(crate) fn golden<A: ReadableElement, D: Dimension>(&self, name: &str) -> anyhow::Result<Array<A, D>> {
+        golden::array(&format!("{}/{name}", self.subject.family))
+    }
+
+    /// A golden value of this model in JSON.
+    ///
+    /// # Errors
+    /// If it is missing or of another kind.
+    pub(crate) fn golden_json<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
+        golden::json(&format!("{}/{name}", self.subject.family))
     }
 
     /// The VAE, `chunk` latent frames at a time.

@@ -2,28 +2,14 @@
 
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, Array5};
-use pickup_core::Cancel;
+use pickup_core::{Cancel, Graph};
 use pickup_engine::{Prompts, denoise};
 use pickup_families::{Conditioning, ModelCanvas};
 use serde::Deserialize;
 
 use crate::component::frames;
-use crate::{Model, golden};
-
-/// Something that is done otherwise than diffusers does it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variation {
-    /// Nothing: our pipeline as it is.
-    None,
-    /// Known and unknown change places.
-    MaskInverted,
-    /// The negative prompt is left out.
-    GuidanceDropped,
-    /// References come in the opposite order.
-    ReferencesReversed,
-    /// A sampler of the first order.
-    FirstOrder,
-}
+use crate::variation::EvenLevels;
+use crate::{Model, Run, Variation};
 
 /// One run that diffusers made, and its inputs.
 pub struct Case {
@@ -43,19 +29,15 @@ struct Settings {
 }
 
 impl Case {
-    /// Names of all cases: a gap filled in 20 steps with one reference and half known frames; a shot
-    /// extended in 8 steps with two references.
-    pub const ALL: [&str; 2] = ["fill", "extend"];
-
-    /// Reads the case called `name`.
+    /// Reads the golden values of `run` of `model`.
     ///
     /// # Errors
     /// If a file is missing or damaged.
-    pub fn read(name: &str) -> Result<Self> {
-        let at = |file: &str| format!("pipeline/{name}/{file}");
-        let video: Array4<u8> = golden::array(&at("video.npy"))?;
-        let mask: Array3<u8> = golden::array(&at("mask.npy"))?;
-        let references: Array4<u8> = golden::array(&at("references.npy"))?;
+    pub fn read(model: &Model, run: &Run) -> Result<Self> {
+        let at = |file: &str| format!("pipeline/{}/{file}", run.name);
+        let video: Array4<u8> = model.golden(&at("video.npy"))?;
+        let mask: Array3<u8> = model.golden(&at("mask.npy"))?;
+        let references: Array4<u8> = model.golden(&at("references.npy"))?;
         let signed = |value: u8| f32::from(value) / 255.0 * 2.0 - 1.0;
         let canvas = ModelCanvas {
             frames: video.mapv(signed),
@@ -63,11 +45,11 @@ impl Case {
             references: references.outer_iter().map(|picture| picture.mapv(signed)).collect(),
         };
         Ok(Self {
-            name: name.to_owned(),
-            settings: golden::json(&at("case.json"))?,
+            name: format!("{} {}", model.subject.family, run.name),
+            settings: model.golden_json(&at("case.json"))?,
             canvas,
-            noise: golden::array(&at("noise.npy"))?,
-            expected: golden::array(&at("frames.npy"))?,
+            noise: model.golden(&at("noise.npy"))?,
+            expected: model.golden(&at("frames.npy"))?,
         })
     }
 
@@ -75,11 +57,6 @@ impl Case {
     pub fn title(&self) -> String {
         let (steps, guidance) = (self.settings.steps, self.settings.guidance);
         format!("{}, {steps} steps, guidance {guidance}", self.name)
-    }
-
-    /// How many references the case has.
-    pub fn references(&self) -> usize {
-        self.canvas.references.len()
     }
 
     /// Runs our pipeline with `variation` and compares the frames with diffusers': the peak
@@ -102,16 +79,20 @@ impl Case {
 
     /// Our frames `(t, h, w, 3)` in 0..1.
     fn frames(&self, model: &mut Model, variation: Variation) -> Result<Array4<f32>> {
-        let canvas = self.canvas(variation);
+        let mut canvas = self.canvas.clone();
+        variation.vary_canvas(&mut canvas);
         let conditioning = condition(model, &canvas)?;
         let prompts = self.prompts(model, variation)?;
         let mut manifest = model.package.manifest().clone();
-        if variation == Variation::FirstOrder {
-            manifest.sampler.order = 1;
-        }
+        variation.vary_sampler(&mut manifest.sampler);
         let mut sampler = pickup_families::sampler(&manifest, self.settings.steps)?;
         let noise = self.noise.clone();
         let Model { family, transformer, .. } = &mut *model;
+        let mut even = EvenLevels(&mut *transformer);
+        let transformer: &mut dyn Graph = match variation {
+            Variation::LevelsEven => &mut even,
+            _ => even.0,
+        };
         let (cancel, mut progress) = (Cancel::new(), |_: usize, _: usize| ());
         let latent = denoise(
             family.as_ref(),
@@ -127,21 +108,12 @@ impl Case {
         Ok(frames(model, &latent, 2)?.mapv(|value| (value * 0.5 + 0.5).clamp(0.0, 1.0)))
     }
 
-    fn canvas(&self, variation: Variation) -> ModelCanvas {
-        let mut canvas = self.canvas.clone();
-        match variation {
-            Variation::MaskInverted => canvas.mask.mapv_inplace(|mask| 1.0 - mask),
-            Variation::ReferencesReversed => canvas.references.reverse(),
-            Variation::None | Variation::GuidanceDropped | Variation::FirstOrder => {}
-        }
-        canvas
-    }
-
     fn prompts(&self, model: &mut Model, variation: Variation) -> Result<Prompts> {
         let guided = variation != Variation::GuidanceDropped;
         let negative = if guided { Some(model.embed(&self.settings.negative)?) } else { None };
         let guidance = if guided { self.settings.guidance } else { 1.0 };
-        Ok(Prompts { positive: model.embed(&self.settings.prompt)?, negative, guidance })
+        let prompt = if variation == Variation::PromptDropped { "" } else { &self.settings.prompt };
+        Ok(Prompts { positive: model.embed(prompt)?, negative, guidance })
     }
 }
 
