@@ -4,7 +4,10 @@ use pickup_core::{Error, Result};
 use pickup_package::{Manifest, Preset, SamplerKind, SamplerSpec, ScheduleKind};
 use pickup_samplers::{DpmPlusPlus, FlowEuler, Levels, Sampler, TokenEuler, UniPc};
 
-use crate::{Conditioning, Family, ltx::Ltx, wan_vace::WanVace};
+use crate::{Conditioning, Family, ltx::Ltx, wan_ti2v::WanTi2v, wan_vace::WanVace};
+
+/// Names of the families that this version knows.
+pub const FAMILIES: [&str; 3] = [WanVace::NAME, WanTi2v::NAME, Ltx::NAME];
 
 /// The family that `manifest` names.
 ///
@@ -13,12 +16,11 @@ use crate::{Conditioning, Family, ltx::Ltx, wan_vace::WanVace};
 pub fn family(manifest: &Manifest) -> Result<Box<dyn Family>> {
     match manifest.family.as_str() {
         WanVace::NAME => Ok(Box::new(WanVace::new(manifest)?)),
+        WanTi2v::NAME => Ok(Box::new(WanTi2v::new(manifest)?)),
         Ltx::NAME => Ok(Box::new(Ltx::new(manifest)?)),
         other => Err(Error::model(format!(
-            "{}: field `family`: expected {:?} or {:?}, found {other:?}.",
-            manifest.name,
-            WanVace::NAME,
-            Ltx::NAME
+            "{}: field `family`: expected one of {FAMILIES:?}, found {other:?}.",
+            manifest.name
         ))
         .hint("This model needs a newer version of Pickup.")),
     }

@@ -15,7 +15,8 @@ mod testing;
 pub mod text;
 mod transformer;
 pub mod vae;
+pub mod wan_ti2v;
 pub mod wan_vace;
 
-pub use catalogue::{family, levels, sampler};
+pub use catalogue::{FAMILIES, family, levels, sampler};
 pub use family::{Conditioning, Draw, Family, Held, ModelCanvas, Purpose, TextEmbedding};

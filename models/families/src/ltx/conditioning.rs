@@ -10,7 +10,7 @@ use crate::grid::checked;
 use crate::{Conditioning, Draw, Held, ModelCanvas, Purpose};
 
 /// The transformer's input for where and when each token is.
-const COORDINATES: &str = "video_coords";
+pub(super) const COORDINATES: &str = "video_coords";
 /// A ceiling below this holds a token for good.
 const FIRM: f32 = 1e-6;
 

@@ -12,7 +12,7 @@ mod predict;
 mod rules;
 
 use ndarray::{Array5, ArrayView5, s};
-use pickup_core::{Cancel, Graph, Result};
+use pickup_core::{Cancel, Graph, Result, Tensor};
 use pickup_package::{DecodeSpec, HeldSpec, LatentSpec, Limits, Manifest};
 
 use crate::{Conditioning, Draw, Family, ModelCanvas, TextEmbedding, grid, transformer};
@@ -47,6 +47,11 @@ impl Ltx {
             text_width: manifest.text.width,
             train_timesteps: manifest.sampler.train_timesteps as f32,
         })
+    }
+
+    /// The transformer's input for `coordinates` `(1, 3, f, h, w)`: second, row and column of each token.
+    pub fn placed(coordinates: Array5<f32>) -> (&'static str, Tensor) {
+        (conditioning::COORDINATES, coordinates.into())
     }
 
     /// Where the known frames of `canvas` are held.
