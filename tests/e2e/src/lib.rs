@@ -23,7 +23,7 @@ pub use command::Answer;
 pub use footage::{Footage, difference, picture};
 pub use places::{
     bundle, bundled, command_line, copy_folder, library, media, test_host, tiny_first_frame_package,
-    tiny_package,
+    tiny_package, tiny_whole_frames_package,
 };
 pub use play::Played;
 pub use scene::{FILL, GENERATE, Scene};

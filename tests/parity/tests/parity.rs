@@ -34,14 +34,17 @@ fn is_noticed(model: &mut Model, case: &Case, variations: &[Variation], bound: f
 #[test]
 fn acceptance_components_against_diffusers() {
     for subject in &SUBJECTS {
-        let components = component_errors(&mut Model::open(subject).unwrap()).unwrap();
+        let mut model = Model::open(subject).unwrap();
+        let components = component_errors(&mut model).unwrap();
         for component in &components {
             println!(
                 "accept: {}, max abs error | {:.1e} | ≤ {COMPONENT_BOUND:.0e}",
                 component.name, component.error
             );
         }
-        assert!(components.len() >= 4);
+        // A VAE in steps is run in steps of several sizes.
+        let least = if model.package.manifest().graphs.is_stepped() { 10 } else { 4 };
+        assert!(components.len() >= least);
         assert!(components.iter().all(|component| component.error <= COMPONENT_BOUND), "{components:?}");
     }
 }

@@ -15,6 +15,7 @@ fn canvas(known: usize) -> ModelCanvas {
         frames: Array4::from_shape_fn((9, 32, 64, 3), |(t, ..)| 0.25 + t as f32 / 16.0),
         mask: Array3::from_shape_fn((9, 32, 64), |(t, ..)| f32::from(u8::from(t >= known))),
         references: vec![],
+        rate: 24.0,
     }
 }
 

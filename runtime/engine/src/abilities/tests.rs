@@ -97,3 +97,58 @@ fn a_model_of_text_alone_is_given_nothing() {
     assert!(Plan::new(&job(0, 12, 0), &manifest).is_ok());
     refused(&job(9, 12, 0), &manifest, "frames before the generated ones", "\"Generate\"");
 }
+
+/// Parts of the only pass: known, make, surplus.
+fn spell(plan: &Plan) -> String {
+    assert_eq!(plan.passes.len(), 1);
+    let letter = |part: &Part| match part {
+        Part::Known(_) | Part::Guide(_) => 'k',
+        Part::Make(_) => 'm',
+        Part::Surplus => '-',
+    };
+    plan.passes[0].parts.iter().map(letter).collect()
+}
+
+#[test]
+fn a_model_that_holds_whole_frames_takes_clips_on_both_sides_and_frames_amid() {
+    let manifest = manifest("tiny_ltx", None);
+    let plan = |request: &Request| Plan::new(request, &manifest).unwrap();
+    // Known frames after begin where a clip of their own may: with the last frame of eight.
+    let filled = plan(&job(9, 12, 17));
+    assert_eq!(spell(&filled), format!("{}{}---{}", "k".repeat(9), "m".repeat(12), "k".repeat(9)));
+    let extended = plan(&job(9, 16, 0));
+    assert_eq!(spell(&extended), format!("{}{}", "k".repeat(9), "m".repeat(16)));
+    assert_eq!(plan(&request("k....k....")).windows(), [17], "a picture amid");
+    assert!(Plan::new(&job(9, 500, 9), &manifest).is_ok(), "keyframes hold windows together");
+    let free = plan(&job(0, 25, 0));
+    assert!(plan(&job(0, 16, 9)).work > free.work, "frames held beside the clip are walked too");
+}
+
+#[test]
+fn what_a_model_of_whole_frames_cannot_do_is_told() {
+    let manifest = manifest("tiny_ltx", None);
+    let mut asks = job(9, 12, 0);
+    asks.references = vec![PlateId::of(b"a plate")];
+    refused(&asks, &manifest, "reference pictures", "Remove the references");
+}
+
+#[test]
+fn listed_levels_are_walked_and_others_where_other_steps_are_asked_for() {
+    use pickup_core::Quality;
+    use pickup_samplers::Levels;
+    let manifest = manifest("tiny_ltx", None);
+    let mut request = job(9, 12, 0);
+    request.settings.quality = Quality::Draft;
+    let plan = Plan::new(&request, &manifest).unwrap();
+    assert_eq!(plan.levels, Levels::Given(manifest.presets.draft.sigmas.clone().unwrap()));
+    assert!(!plan.is_guided());
+    request.settings.steps = Some(5);
+    assert_eq!(Plan::new(&request, &manifest).unwrap().levels, Levels::LinearQuadratic { steps: 5 });
+    request.settings.quality = Quality::Final;
+    request.settings.steps = None;
+    let plan = Plan::new(&request, &manifest).unwrap();
+    assert_eq!(
+        (plan.levels, plan.guidance.scale, plan.guidance.rescale),
+        (Levels::LinearQuadratic { steps: 20 }, 3.0, 0.3)
+    );
+}
