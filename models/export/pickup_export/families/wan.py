@@ -38,6 +38,10 @@ PUBLISHED = {
 }
 
 
+#: the scheduler's configuration that Pickup's UniPC follows
+SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "predict_x0": True, "solver_type": "bh2"}
+
+
 def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) -> None:
     """Whether the checkpoint was saved from one of `pipelines`, with a `transformer` of this class."""
     kinds = {name: checkpoint.kind(name)[1] for name in ("text_encoder", "transformer", "vae", "scheduler")}
@@ -45,6 +49,11 @@ def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) 
     if found[0] not in pipelines or found[1] != transformer:
         raise Unfit(f"{checkpoint.folder}: expected a {' or '.join(pipelines)} with a {transformer}, found {found[0]} with {found[1]}. "
                     "Choose the command for this kind of model.")
+    scheduler = checkpoint.component("scheduler").config
+    schedule = {key: scheduler.get(key) for key in SCHEDULE}
+    if kinds["scheduler"] != "UniPCMultistepScheduler" or schedule != SCHEDULE:
+        raise Unfit(f"{checkpoint.folder}: expected a UniPCMultistepScheduler with {SCHEDULE}, found {kinds['scheduler']} with {schedule}. "
+                    "Other schedules are not known for Wan.")
 
 
 def facts(configurations: dict) -> dict:
