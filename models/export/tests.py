@@ -11,8 +11,10 @@ from pathlib import Path
 
 import torch
 
-from pickup_export import command, compare
-from pickup_export.tiny import wan_ti2v
+from pickup_export import command, compare, report
+from pickup_export.graphs import export_text_encoder
+from pickup_export.source import Unfit
+from pickup_export.tiny import ltx, wan_ti2v
 
 COMMITTED = Path(__file__).parents[2] / "tests" / "goldens" / wan_ti2v.NAME
 LICENCE = "Do what you like.\n"
@@ -72,7 +74,10 @@ class Export(unittest.TestCase):
         self.assertEqual((self.out / "LICENSE").read_text("utf-8"), LICENCE)
         made, committed = (json.loads((folder / "manifest.json").read_text("utf-8")) for folder in (self.out, COMMITTED))
         self.assertEqual(fields(made), fields(committed))
-        self.assertEqual(made["files"].keys(), committed["files"].keys())
+        self.assertEqual(made["files"].keys(), {*committed["files"], "export.md"})
+        errors = [line.split("|") for line in (self.out / "export.md").read_text("utf-8").splitlines() if "e-" in line]
+        self.assertEqual([row[1].strip() for row in errors], ["text encoder", "transformer", "VAE encoder", "VAE decoder"])
+        self.assertTrue(all(float(row[2]) < 2e-5 and float(row[3]) < 2e-5 for row in errors), errors)
         same = ("format", "family", "dtype", "opset", "graphs", "text", "latent", "conditioning", "sampler")
         self.assertEqual([made[key] for key in same], [committed[key] for key in same])
         self.assertEqual((made["name"], made["limits"]["max_frames"]), ("mine", 121))
@@ -84,6 +89,15 @@ class Export(unittest.TestCase):
         self.refused("wan-ti2v", "`expand_timesteps`", "found False")
         self.change_index(transformer=["somewhere", "WanTransformer3DModel"])
         self.refused("wan-ti2v", "expected `transformer`", "found somewhere")
+
+    def test_a_graph_that_is_not_the_model_is_noticed(self) -> None:
+        pipeline = wan_ti2v.build()
+        folder = Path(self.folder.name) / "text"
+        export_text_encoder(pipeline.text_encoder, folder / "text_encoder" / "model.onnx")
+        self.assertEqual(len(report.check("text_encoder", pipeline.text_encoder, wan_ti2v.FAMILY, folder)), 1)
+        pipeline.text_encoder.encoder.block[0].layer[0].SelfAttention.q.weight.mul_(1.1)
+        with self.assertRaisesRegex(Unfit, "text encoder: expected a relative error of at most 0.001, found"):
+            report.check("text_encoder", pipeline.text_encoder, wan_ti2v.FAMILY, folder)
 
     def test_what_is_missing_is_named(self) -> None:
         self.licence.unlink()
@@ -97,6 +111,21 @@ class Export(unittest.TestCase):
         code, said = self.run_command("wan-ti2v")
         self.assertEqual((code, (self.out / "mine.txt").read_text("utf-8")), (2, "mine"))
         self.assertIn("expected a new or empty folder", said)
+
+    def test_a_model_whose_vae_takes_whole_clips_is_exported_too(self) -> None:
+        self.source = Path(self.folder.name) / "ltx"
+        ltx.build().save_pretrained(self.source)
+        (self.source / "LICENSE").write_text(LICENCE, "utf-8")
+        self.refused("wan-vace", "expected a WanVACEPipeline", "found LTXConditionPipeline")
+        code, said = self.run_command("ltx")
+        self.assertEqual(code, 0, said)
+        made, committed = (json.loads((folder / "manifest.json").read_text("utf-8"))
+                           for folder in (self.out, COMMITTED.with_name(ltx.NAME)))
+        same = ("family", "graphs", "text", "latent", "held", "decode", "conditioning", "sampler")
+        self.assertEqual([made[key] for key in same], [committed[key] for key in same])
+        errors = [line.split("|") for line in (self.out / "export.md").read_text("utf-8").splitlines() if "e-" in line]
+        self.assertEqual(len(errors), 4)
+        self.assertTrue(all(float(row[2]) < 2e-5 for row in errors), errors)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint's folder is all that is read
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch  # noqa: E402
+from torch import nn  # noqa: E402
 
+from . import report  # noqa: E402
 from .families import ltx, wan_ti2v, wan_vace  # noqa: E402
-from .package import merged, write_package  # noqa: E402
+from .package import complete, merged, write_components  # noqa: E402
 from .source import Checkpoint, Unfit  # noqa: E402
 
 FAMILIES = {"wan-vace": wan_vace, "wan-ti2v": wan_ti2v, "ltx": ltx}
@@ -45,6 +48,18 @@ def check_out(out: Path) -> None:
         raise Unfit(f"{out}: expected a new or empty folder, found one with files. Choose another for --out, or empty it.")
 
 
+def write(checkpoint: Checkpoint, family: ModuleType, fields: dict, licence: str, folder: Path) -> None:
+    differences: list[report.Difference] = []
+
+    def look(name: str, module: nn.Module) -> None:
+        differences.extend(report.check(name, module, family, folder))
+        print(f"{name}: written")
+
+    configurations = write_components(checkpoint, family, folder, look)
+    report.write(folder / "export.md", fields["title"], differences)
+    complete(checkpoint, family, configurations, fields, licence, folder)
+
+
 def export(options: argparse.Namespace) -> None:
     """Write the package aside, and put it in its place when it is whole."""
     family, checkpoint = FAMILIES[options.family], Checkpoint(options.source)
@@ -57,7 +72,7 @@ def export(options: argparse.Namespace) -> None:
     aside = options.out.with_name(options.out.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        write_package(checkpoint, family, merged(fields, origin), licence, aside)
+        write(checkpoint, family, merged(fields, origin), licence, aside)
         if options.out.exists():
             options.out.rmdir()
         aside.rename(options.out)

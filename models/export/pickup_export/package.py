@@ -7,11 +7,13 @@ import hashlib
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Callable
 
 from tokenizers import Tokenizer
+from torch import nn
 
 from .graphs import OPSET, export_text_encoder
-from .source import Checkpoint, Loaded
+from .source import Source
 from .weights import share_weights
 
 
@@ -37,26 +39,26 @@ def graph_paths(folder: Path) -> dict[str, str]:
     return {name: path for name, path in paths.items() if (folder / path).is_file()}
 
 
-def export_components(source: Loaded | Checkpoint, family: ModuleType, folder: Path) -> dict:
-    """Write all graphs, one component after another in memory; the components' configurations by name."""
+def write_components(source: Source, family: ModuleType, folder: Path, look: Callable[[str, nn.Module], None]) -> dict:
+    """Write all graphs, one component after another in memory: the components' configurations, by name. `look` gets each
+    component by name once its graphs are written."""
     exports = {"text_encoder": lambda module: export_text_encoder(module, folder / "text_encoder" / "model.onnx"),
                "transformer": lambda module: family.export_transformer(module, folder / "transformer" / "model.onnx"),
                "vae": lambda module: family.export_vae(module, folder / "vae")}
     configurations = {"scheduler": source.component("scheduler").config}
     for name, export in exports.items():
         module = source.component(name)
-        configurations[name] = module.config
         export(module)
+        share_weights(sorted((folder / name).glob("*.onnx")))
+        configurations[name] = module.config
+        look(name, module)
         del module
         gc.collect()
-        share_weights(sorted((folder / name).glob("*.onnx")))
     return configurations
 
 
-def write_package(source: Loaded | Checkpoint, family: ModuleType, fields: dict, licence: str, folder: Path) -> None:
-    """The model of `source` as a package of format 1 in `folder`; `fields` are those of the manifest that do not follow
-    from the model itself."""
-    configurations = export_components(source, family, folder)
+def complete(source: Source, family: ModuleType, configurations: dict, fields: dict, licence: str, folder: Path) -> None:
+    """Put all else beside the graphs. `fields` are those of the manifest that do not follow from the model itself."""
     tokenizer, pad_id = source.tokenizer()
     save_tokenizer(tokenizer, folder / "tokenizer" / "tokenizer.json")
     (folder / "LICENSE").write_text(licence, encoding="utf-8", newline="\n")

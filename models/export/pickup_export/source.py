@@ -6,6 +6,7 @@ import importlib
 import json
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from diffusers import DiffusionPipeline
@@ -18,6 +19,16 @@ class Unfit(Exception):
     """The source is not what was expected. The message says what was, what was found, and what to do."""
 
 
+class Source(Protocol):
+    """Gives the components of a pipeline by their names in diffusers."""
+
+    def component(self, name: str) -> nn.Module: ...
+
+    def tokenizer(self) -> tuple[Tokenizer, int]:
+        """The tokenizer, and the id that pads."""
+        ...
+
+
 class Loaded:
     """A pipeline that is in memory."""
 
@@ -28,7 +39,6 @@ class Loaded:
         return getattr(self.pipeline, name)
 
     def tokenizer(self) -> tuple[Tokenizer, int]:
-        """The tokenizer, and the id that pads."""
         return self.pipeline.tokenizer.backend_tokenizer, self.pipeline.tokenizer.pad_token_id
 
 
@@ -52,6 +62,13 @@ class Checkpoint:
             raise Unfit(f"{self.folder}: expected `{name}` in model_index.json to be of {' or '.join(self.LIBRARIES)}, "
                         f"found {library}. Choose a checkpoint in diffusers' format.")
         return library, kind
+
+    def configuration(self, name: str) -> dict:
+        """A component's configuration as it was saved."""
+        path = self.folder / name / "config.json"
+        if not path.is_file():
+            raise Unfit(f"{path}: expected a component's configuration, found none. Fetch the whole checkpoint.")
+        return json.loads(path.read_text("utf-8"))
 
     def component(self, name: str) -> nn.Module:
         library, kind = self.kind(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
@@ -81,18 +82,24 @@ class Graph(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, hidden_states.shape[2:])
 
 
+def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+    """Random inputs of the graph, by name."""
+    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width),
+            "timestep": 1000 * torch.rand(1, frames, height, width),
+            "encoder_hidden_states": torch.randn(1, tokens, config.caption_channels),
+            "video_coords": 100 * torch.rand(1, 3, frames, height, width)}
+
+
 def export_transformer(transformer: LTXVideoTransformer3DModel, path: Path) -> None:
     """Latent `(1, c, f, h, w)`, timesteps `(1, f, h, w)`, text `(1, l, d)`, coordinates `(1, 3, f, h, w)` to the velocity."""
-    config = transformer.config
-    if config.patch_size != 1 or config.patch_size_t != 1:
-        raise NotImplementedError("expected a token for each latent")
+    if transformer.config.patch_size != 1 or transformer.config.patch_size_t != 1:
+        raise Unfit("expected a token for each latent, found one for several. Choose an LTX-Video model of version 0.9.")
     f, h, w = Dim("f"), Dim("h"), Dim("w")
     grid = {2: f, 3: h, 4: w}
-    inputs = (torch.randn(1, config.in_channels, 3, 4, 6), 1000 * torch.rand(1, 3, 4, 6),
-              torch.randn(1, 16, config.caption_channels), 100 * torch.rand(1, 3, 3, 4, 6))
-    names = ["hidden_states", "timestep", "encoder_hidden_states", "video_coords"]
+    inputs = sample(transformer.config, 3, 4, 6, 16)
     with exported(transformer):
-        write(Graph(transformer), inputs, names, ["velocity"], (grid, {1: f, 2: h, 3: w}, {1: Dim("l")}, grid), path)
+        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
+              (grid, {1: f, 2: h, 3: w}, {1: Dim("l")}, grid), path)
 
 
 class VaeHalf(nn.Module):
@@ -102,7 +109,8 @@ class VaeHalf(nn.Module):
         super().__init__()
         config = vae.config
         if any(config.decoder_inject_noise) or not config.timestep_conditioning or config.scaling_factor != 1.0:
-            raise NotImplementedError("expected a decoder that takes a timestep, and no noise of its own")
+            raise Unfit("expected a decoder that takes a timestep and makes no noise of its own, found another. "
+                        "Choose version 0.9.5 or later.")
         self.vae = vae
         shape = (1, -1, 1, 1, 1)
         self.register_buffer("mean", vae.latents_mean.view(shape))
@@ -135,6 +143,21 @@ def export_vae(vae: AutoencoderKLLTXVideo, folder: Path) -> None:
         latent, noise = torch.randn(2, 1, channels, 3, 4, 6)
         write(Decoder(vae), (latent, torch.tensor([0.05]), noise, torch.tensor([0.025])),
               ["latent", "timestep", "noise", "noise_scale"], ["frames"], (grid, {}, grid, {}), folder / "dec_first.onnx")
+
+
+def compare_vae(vae: AutoencoderKLLTXVideo, folder: Path, size: tuple[int, int, int], run: Callable) -> dict[str, tuple]:
+    """Against the whole clip in diffusers."""
+    mean, std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
+    spatial, temporal, (frames, height, width) = vae.spatial_compression_ratio, vae.temporal_compression_ratio, size
+    clip = torch.rand(1, 3, temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
+    found = vae.encode(clip).latent_dist
+    moments = torch.cat([(found.mean - mean) / std, found.std / std], 1)
+    latent, noise = torch.randn(2, 1, vae.config.latent_channels, *size)
+    timestep, scale = torch.tensor([0.05]), torch.tensor([0.025])
+    decoded = vae.decode((1 - scale) * (latent * std + mean) + scale * noise, timestep).sample.clamp(-1.0, 1.0)
+    inputs = {"latent": latent, "timestep": timestep, "noise": noise, "noise_scale": scale}
+    return {"VAE encoder": (run(folder / "enc_first.onnx", {"frames": clip})["moments"], moments),
+            "VAE decoder": (run(folder / "dec_first.onnx", inputs)["frames"], decoded)}
 
 
 def check(checkpoint: Checkpoint) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from torch import nn
@@ -59,6 +61,30 @@ def export_vae(vae: AutoencoderKLWan, folder: Path) -> None:
               folder / f"{name}_next.onnx")
 
 
+def stepped(folder: Path, half: str, source: str, first: torch.Tensor, later: torch.Tensor, run: Callable) -> np.ndarray:
+    """What the graphs of one half of a VAE make of a first frame and all later ones."""
+    begun = run(folder / f"{half}_first.onnx", {source: first})
+    caches = {name.replace("_out_", "_in_"): value for name, value in begun.items()}
+    rest = run(folder / f"{half}_next.onnx", {**caches, source: later})
+    target = {"frames": "latent", "latent": "frames"}[source]
+    return np.concatenate([begun[target], rest[target]], 2)
+
+
+def compare_vae(vae: AutoencoderKLWan, folder: Path, size: tuple[int, int, int], run: Callable) -> dict[str, tuple]:
+    """Against diffusers' own loop over frames."""
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (vae.config.latents_mean, vae.config.latents_std))
+    spatial, (frames, height, width) = vae.config.scale_factor_spatial, size
+    clip = torch.rand(1, 3, vae.config.scale_factor_temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
+    latent = (vae.encode(clip).latent_dist.mode() - mean) / std
+    encoded = stepped(folder, "enc", "frames", clip[:, :, :1], clip[:, :, 1:], run)
+    decoded = stepped(folder, "dec", "latent", latent[:, :, :1], latent[:, :, 1:], run)
+    return {"VAE encoder": (encoded, latent), "VAE decoder": (decoded, vae.decode(latent * std + mean).sample)}
+
+
+#: the scheduler's configuration that Pickup's UniPC follows
+SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "predict_x0": True, "solver_type": "bh2"}
+
+
 def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) -> None:
     """Whether the checkpoint was saved from one of `pipelines`, with a `transformer` of this class."""
     kinds = {name: checkpoint.kind(name)[1] for name in ("text_encoder", "transformer", "vae", "scheduler")}
@@ -66,6 +92,11 @@ def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) 
     if found[0] not in pipelines or found[1] != transformer:
         raise Unfit(f"{checkpoint.folder}: expected a {' or '.join(pipelines)} with a {transformer}, found {found[0]} with {found[1]}. "
                     "Choose the command for this kind of model.")
+    scheduler = checkpoint.component("scheduler").config
+    schedule = {key: scheduler.get(key) for key in SCHEDULE}
+    if kinds["scheduler"] != "UniPCMultistepScheduler" or schedule != SCHEDULE:
+        raise Unfit(f"{checkpoint.folder}: expected a UniPCMultistepScheduler with {SCHEDULE}, found {kinds['scheduler']} with {schedule}. "
+                    "Other schedules are not known for Wan.")
 
 
 def facts(configurations: dict) -> dict:

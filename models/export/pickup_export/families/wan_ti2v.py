@@ -13,7 +13,7 @@ from ..graphs import write
 from ..source import Checkpoint, Unfit
 from . import wan
 
-export_vae = wan.export_vae
+export_vae, compare_vae = wan.export_vae, wan.compare_vae
 NAME = "wan_ti2v"
 
 #: Wan2.2-TI2V-5B
@@ -36,18 +36,26 @@ class Graph(nn.Module):
                                 encoder_hidden_states=encoder_hidden_states, return_dict=False)[0]
 
 
+def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+    """Random inputs of the graph, by name."""
+    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width),
+            "timestep": 1000 * torch.rand(1, frames, height // wan.PATCH, width // wan.PATCH),
+            "encoder_hidden_states": torch.randn(1, tokens, config.text_dim)}
+
+
 def export_transformer(transformer: WanTransformer3DModel, path: Path) -> None:
     """Latent `(1, c, f, h, w)`, timesteps `(1, f, h/2, w/2)`, text `(1, l, d)` to the velocity."""
-    config = transformer.config
-    latent, tokens = wan.grid()
-    inputs = (torch.randn(1, config.in_channels, 3, 4, 6), 1000 * torch.rand(1, 3, 2, 3), torch.randn(1, 16, config.text_dim))
-    names = ["hidden_states", "timestep", "encoder_hidden_states"]
+    inputs, (latent, tokens) = sample(transformer.config, 3, 4, 6, 16), wan.grid()
     with wan.exported(transformer):
-        write(Graph(transformer), inputs, names, ["velocity"], (latent, tokens, {1: Dim("l", min=2)}), path)
+        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"], (latent, tokens, {1: Dim("l", min=2)}), path)
 
 
 def check(checkpoint: Checkpoint) -> None:
     wan.check(checkpoint, ("WanPipeline", "WanImageToVideoPipeline"), "WanTransformer3DModel")
+    channels, latent = checkpoint.configuration("transformer")["in_channels"], checkpoint.configuration("vae")["z_dim"]
+    if channels != latent:
+        raise Unfit(f"{checkpoint.folder}: expected the transformer's in_channels to be the VAE's z_dim of {latent}, found {channels}. "
+                    "A model that takes a picture beside the latent is of another kind.")
     if not checkpoint.index.get("expand_timesteps"):
         raise Unfit(f"{checkpoint.folder}: expected `expand_timesteps` in model_index.json to be true, found "
                     f"{checkpoint.index.get('expand_timesteps')}. Of this kind only Wan2.2-TI2V is known.")

@@ -13,7 +13,7 @@ from ..graphs import write
 from ..source import Checkpoint
 from . import wan
 
-export_vae = wan.export_vae
+export_vae, compare_vae = wan.export_vae, wan.compare_vae
 NAME = "wan_vace"
 
 #: Wan2.1-VACE-1.3B
@@ -39,15 +39,20 @@ class Graph(nn.Module):
                                 return_dict=False)[0]
 
 
+def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+    """Random inputs of the graph, by name."""
+    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width), "timestep": torch.tensor([713.0]),
+            "encoder_hidden_states": torch.randn(1, tokens, config.text_dim),
+            "control_hidden_states": torch.randn(1, config.vace_in_channels, frames, height, width),
+            "control_scale": torch.ones(len(config.vace_layers))}
+
+
 def export_transformer(transformer: WanVACETransformer3DModel, path: Path) -> None:
     """Latent `(1, c, f, h, w)`, timestep `(1)`, text `(1, l, d)`, control `(1, k, f, h, w)`, scales `(n)` to the velocity."""
-    config = transformer.config
-    latent, _ = wan.grid()
-    inputs = (torch.randn(1, config.in_channels, 3, 4, 6), torch.tensor([713.0]), torch.randn(1, 16, config.text_dim),
-              torch.randn(1, config.vace_in_channels, 3, 4, 6), torch.ones(len(config.vace_layers)))
-    names = ["hidden_states", "timestep", "encoder_hidden_states", "control_hidden_states", "control_scale"]
+    inputs, (latent, _) = sample(transformer.config, 3, 4, 6, 16), wan.grid()
     with wan.exported(transformer):
-        write(Graph(transformer), inputs, names, ["velocity"], (latent, {}, {1: Dim("l", min=2)}, latent, {}), path)
+        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
+              (latent, {}, {1: Dim("l", min=2)}, latent, {}), path)
 
 
 def check(checkpoint: Checkpoint) -> None:

@@ -9,9 +9,7 @@ from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LT
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from ..families import ltx as FAMILY
-from ..package import write_package
-from ..source import Loaded
-from .parts import FIELDS, LICENCE, TEXT_WIDTH, build_tokenizer, seeded
+from .parts import FIELDS, TEXT_WIDTH, build_tokenizer, seeded, write_package
 
 NAME, CHANNELS = "tiny_ltx", 16
 HELD = {"strength": 1.0, "noise": 0.15}
@@ -68,4 +66,4 @@ def write(pipeline: LTXConditionPipeline, folder: Path) -> None:
         "frame_rate": {"native": [24, 1], "follows_timeline": True},
         "presets": {"draft": {"steps": 8, "guidance": 1.0, "sigmas": DISTILLED}, "final": {"steps": 20, "guidance": 3.0, "guidance_rescale": 0.3}},
     }
-    write_package(Loaded(pipeline), FAMILY, fields, LICENCE, folder)
+    write_package(pipeline, FAMILY, fields, folder)

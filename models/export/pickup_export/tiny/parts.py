@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import torch
+from diffusers import DiffusionPipeline
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+from ..package import complete, write_components
+from ..source import Loaded
 
 TEXT_WIDTH, MAX_TOKENS = 32, 24
 WORDS = "a the of red green blue ball box moves left right up down over water slowly quickly".split()
@@ -64,3 +71,10 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerFast) -> UMT5EncoderModel:
     config = UMT5Config(vocab_size=len(tokenizer), d_model=TEXT_WIDTH, d_kv=8, d_ff=48, num_layers=2, num_heads=4,
                         feed_forward_proj="gated-gelu")
     return seeded(UMT5EncoderModel(config), 1)
+
+
+def write_package(pipeline: DiffusionPipeline, family: ModuleType, fields: dict, folder: Path) -> None:
+    """A tiny model as a package."""
+    source = Loaded(pipeline)
+    configurations = write_components(source, family, folder, lambda name, module: None)
+    complete(source, family, configurations, fields, LICENCE, folder)

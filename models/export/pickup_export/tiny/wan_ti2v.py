@@ -7,9 +7,7 @@ from pathlib import Path
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 
 from ..families import wan_ti2v as FAMILY
-from ..package import write_package
-from ..source import Loaded
-from .parts import FIELDS, LICENCE, TEXT_WIDTH, build_text_encoder, build_tokenizer, seeded
+from .parts import FIELDS, TEXT_WIDTH, build_text_encoder, build_tokenizer, seeded, write_package
 
 NAME, CHANNELS = "tiny_wan_ti2v", 48
 
@@ -48,4 +46,4 @@ def write(pipeline: WanPipeline, folder: Path) -> None:
                    "max_pixels": 16384, "native_pixels": 6144, "min_side": 32, "max_side": 256},
         "frame_rate": {"native": [24, 1], "follows_timeline": True},
     }
-    write_package(Loaded(pipeline), FAMILY, fields, LICENCE, folder)
+    write_package(pipeline, FAMILY, fields, folder)

@@ -7,9 +7,7 @@ from pathlib import Path
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanVACEPipeline, WanVACETransformer3DModel
 
 from ..families import wan_vace as FAMILY
-from ..package import write_package
-from ..source import Loaded
-from .parts import FIELDS, LICENCE, TEXT_WIDTH, build_text_encoder, build_tokenizer, seeded
+from .parts import FIELDS, TEXT_WIDTH, build_text_encoder, build_tokenizer, seeded, write_package
 
 NAME, CONTROL_SCALE = "tiny_wan_vace", 0.9
 
@@ -36,4 +34,4 @@ def write(pipeline: WanVACEPipeline, folder: Path) -> None:
                    "max_pixels": 16384, "native_pixels": 3072, "min_side": 16, "max_side": 256},
         "frame_rate": {"native": [16, 1], "follows_timeline": True},
     }
-    write_package(Loaded(pipeline), FAMILY, fields, LICENCE, folder)
+    write_package(pipeline, FAMILY, fields, folder)
