@@ -163,8 +163,9 @@ fn the_graphs_get_what_they_are_called() {
     let mut decoder = Closed::new(&inputs, &["frames"], |inputs| vec![given(inputs, "noise").into()]);
     family.bind_decoder(&mut decoder, [1, 16, 2, 1, 2], &mut |_, _, shape| Array5::ones(shape)).unwrap();
     use pickup_core::Graph;
-    let noise = decoder.run(&[("latent", &Array5::zeros((1, 16, 2, 1, 2)).into())], &Cancel::new()).unwrap();
-    assert_eq!(noise[0], Array5::ones((1, 16, 2, 1, 2)).into());
+    let latent = Tensor::from(Array5::<f32>::zeros((1, 16, 2, 1, 2)));
+    let noise = decoder.run(&[("latent", &latent)], &Cancel::new()).unwrap();
+    assert_eq!(noise[0], Tensor::from(Array5::<f32>::ones((1, 16, 2, 1, 2))));
 }
 
 #[test]
