@@ -26,7 +26,8 @@ def main() -> int:
     torch.set_grad_enabled(False)
     torch.manual_seed(0)
     if arguments.out:
-        shutil.rmtree(arguments.out / "tiny_wan_vace", ignore_errors=True)
+        for folder in {*arguments.out.glob("tiny_*"), *(arguments.out / family.NAME for family in reference.FAMILIES)}:
+            shutil.rmtree(folder, ignore_errors=True)
         reference.make(arguments.out)
         return 0
     with tempfile.TemporaryDirectory() as made:

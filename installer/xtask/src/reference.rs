@@ -22,6 +22,8 @@ pub fn run() -> Result<()> {
             .arg("--check")
             .arg(shell::root().join("tests/goldens")),
     )?;
+    shell::say("testing the exporter's command");
+    shell::run(Command::new(&python).args(["-m", "unittest", "tests"]).current_dir(&export))?;
     shell::say("testing the starter's scripts");
     let starter = shell::root().join("models/starter");
     shell::run(Command::new(python).args(["-m", "unittest", "tests"]).current_dir(starter))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.transformers.transformer_ltx import LTXAttention, LTXVideoAttnProcessor, apply_rotary_emb
 from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
 
 
@@ -50,15 +51,35 @@ class ExportedWanAttention:
         return attn.to_out[1](attn.to_out[0](out))
 
 
+class ExportedLtxAttention:
+    """Stands in for `LTXVideoAttnProcessor`; no mask: the text ends with the prompt instead."""
+
+    def __call__(self, attn: LTXAttention, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None,
+                 attention_mask: torch.Tensor | None = None, image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None) -> torch.Tensor:
+        if attention_mask is not None:
+            raise NotImplementedError("attention with a mask is not exported")
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        query, key, value = attn.norm_q(attn.to_q(hidden_states)), attn.norm_k(attn.to_k(context)), attn.to_v(context)
+        if image_rotary_emb is not None:
+            query, key = apply_rotary_emb(query, image_rotary_emb), apply_rotary_emb(key, image_rotary_emb)
+        heads = [x.unflatten(2, (attn.heads, -1)) for x in (query, key, value)]
+        return attn.to_out[1](attn.to_out[0](fused_attention(*heads).flatten(2)))
+
+
+#: what stands in for diffusers' processor of each kind of attention
+PROCESSORS = {WanAttention: (WanAttnProcessor, ExportedWanAttention), LTXAttention: (LTXVideoAttnProcessor, ExportedLtxAttention)}
+
+
 @contextmanager
 def exported_attention(model: torch.nn.Module):
-    """`model` with its Wan attention replaced, and as it was afterwards."""
-    layers = [m for m in model.modules() if isinstance(m, WanAttention)]
+    """`model` with its attention replaced, and as it was afterwards."""
+    layers = [m for m in model.modules() if isinstance(m, tuple(PROCESSORS))]
     before = [m.processor for m in layers]
-    if not all(isinstance(p, WanAttnProcessor) for p in before):
-        raise TypeError("expected WanAttnProcessor in every attention layer")
-    for layer in layers:
-        layer.set_processor(ExportedWanAttention())
+    for layer, processor in zip(layers, before):
+        expected, exported = PROCESSORS[type(layer)]
+        if not isinstance(processor, expected):
+            raise TypeError(f"expected {expected.__name__} in every attention layer, found {type(processor).__name__}")
+        layer.set_processor(exported())
     try:
         yield model
     finally:

@@ -2,7 +2,9 @@
 
 diffusers loops over frames in Python and keeps a list of the last frames that each causal convolution saw. Here the same
 weights run on any number of latent frames at once, and that list becomes inputs and outputs: two frames for each causal
-convolution, zeros where there was nothing yet. The numbers are those of `AutoencoderKLWan`.
+convolution, zeros where there was nothing yet. The numbers are those of `AutoencoderKLWan`, both as Wan2.1
+configures it and as Wan2.2 does, whose blocks have shortcuts across their change of size and whose pixels
+go in and out as patches.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Iterator
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, WanResample
+from diffusers.models.autoencoders.autoencoder_kl_wan import AvgDown3D, DupUp3D, WanCausalConv3d, WanResample
 from torch import nn
 
 
@@ -70,16 +72,55 @@ def resample(layer: WanResample, x: torch.Tensor, tape: Tape) -> torch.Tensor:
     return x
 
 
+def average_down(layer: AvgDown3D, x: torch.Tensor, tape: Tape) -> torch.Tensor:
+    """The shortcut of a block that scales down: means over blocks of pixels and frames, the first frame's
+    with nothing before it."""
+    time, space = layer.factor_t, layer.factor_s
+    if tape.first and time > 1:
+        x = F.pad(x, (0, 0, 0, 0, time - 1, 0))
+    x = x.unflatten(4, (-1, space)).unflatten(3, (-1, space)).unflatten(2, (-1, time))
+    blocks = x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+    return blocks.unflatten(1, (layer.out_channels, layer.group_size)).mean(2)
+
+
+def repeat_up(layer: DupUp3D, x: torch.Tensor, tape: Tape) -> torch.Tensor:
+    """The shortcut of a block that scales up: every pixel repeated, and every frame but the first."""
+    time, space = layer.factor_t, layer.factor_s
+    x = x.repeat_interleave(layer.repeats, dim=1).unflatten(1, (layer.out_channels, time, space, space))
+    x = x.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+    return x[:, :, time - 1:] if tape.first else x
+
+
+def to_patches(x: torch.Tensor, size: int) -> torch.Tensor:
+    """`(b, c, t, h, w)` to `(b, c * size * size, t, h / size, w / size)`, a patch's pixels column by column."""
+    if size == 1:
+        return x
+    x = x.unflatten(4, (-1, size)).unflatten(3, (-1, size))
+    return x.permute(0, 1, 6, 4, 2, 3, 5).flatten(1, 3)
+
+
+def from_patches(x: torch.Tensor, size: int) -> torch.Tensor:
+    """The way back from `to_patches`."""
+    if size == 1:
+        return x
+    return x.unflatten(1, (-1, size, size)).permute(0, 1, 4, 5, 3, 6, 2).flatten(5, 6).flatten(3, 4)
+
+
 @contextmanager
 def stepped(tape: Tape):
     """diffusers' VAE layers run with `tape` in place of their own cache."""
-    conv, scale = WanCausalConv3d.forward, WanResample.forward
-    WanCausalConv3d.forward = lambda self, x, cache_x=None: causal_conv(self, x, tape)
-    WanResample.forward = lambda self, x, feat_cache=None, feat_idx=None: resample(self, x, tape)
+    steps = {WanCausalConv3d: lambda self, x, cache_x=None: causal_conv(self, x, tape),
+             WanResample: lambda self, x, feat_cache=None, feat_idx=None: resample(self, x, tape),
+             AvgDown3D: lambda self, x: average_down(self, x, tape),
+             DupUp3D: lambda self, x, first_chunk=None: repeat_up(self, x, tape)}
+    before = {layer: layer.forward for layer in steps}
     try:
+        for layer, step in steps.items():
+            layer.forward = step
         yield
     finally:
-        WanCausalConv3d.forward, WanResample.forward = conv, scale
+        for layer, forward in before.items():
+            layer.forward = forward
 
 
 class VaeHalf(nn.Module):
@@ -87,9 +128,8 @@ class VaeHalf(nn.Module):
 
     def __init__(self, vae: AutoencoderKLWan, encode: bool, first: bool):
         super().__init__()
-        if vae.config.patch_size is not None or vae.config.is_residual:
-            raise NotImplementedError("only the Wan2.1 VAE is stepped here")
         self.vae, self.encode, self.first = vae, encode, first
+        self.patch = vae.config.patch_size or 1
         shape = (1, -1, 1, 1, 1)
         self.register_buffer("mean", torch.tensor(vae.config.latents_mean).view(shape))
         self.register_buffer("std", torch.tensor(vae.config.latents_std).view(shape))
@@ -101,11 +141,12 @@ class VaeHalf(nn.Module):
         return (out, *tape.outgoing)
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
-        moments = self.vae.quant_conv(self.vae.encoder(frames))
+        moments = self.vae.quant_conv(self.vae.encoder(to_patches(frames, self.patch)))
         return (moments.chunk(2, dim=1)[0] - self.mean) / self.std
 
     def _decode(self, latent: torch.Tensor) -> torch.Tensor:
-        return self.vae.decoder(self.vae.post_quant_conv(latent * self.std + self.mean)).clamp(-1.0, 1.0)
+        patches = self.vae.decoder(self.vae.post_quant_conv(latent * self.std + self.mean))
+        return from_patches(patches, self.patch).clamp(-1.0, 1.0)
 
 
 def cache_names(half: VaeHalf, sample: torch.Tensor) -> tuple[list[str], list[torch.Tensor]]:

@@ -9,12 +9,14 @@
 mod catalogue;
 mod family;
 mod grid;
+pub mod ltx;
 #[cfg(test)]
 mod testing;
 pub mod text;
 mod transformer;
 pub mod vae;
+pub mod wan_ti2v;
 pub mod wan_vace;
 
-pub use catalogue::{family, sampler};
-pub use family::{Conditioning, Family, ModelCanvas, TextEmbedding};
+pub use catalogue::{FAMILIES, family, levels, sampler};
+pub use family::{Conditioning, Draw, Family, Held, ModelCanvas, Purpose, TextEmbedding};

@@ -82,12 +82,17 @@ pub fn tokens(package: &pickup_package::Package, prompt: &str) -> Result<Tokens>
     TextTokenizer::open(&package.path(&spec.file), spec.max_tokens, spec.pad_id)?.tokens(prompt)
 }
 
-/// Runs the text encoder and sets what lies beyond the prompt's tokens to zero, as Wan's training
-/// does (diffusers, `WanPipeline._get_t5_prompt_embeds`).
+/// Runs the text encoder. What lies beyond the prompt's tokens is set to zero if the embedding is to stay
+/// `padded`, as Wan's training does (diffusers, `WanPipeline._get_t5_prompt_embeds`), else cut off.
 ///
 /// # Errors
 /// If the run fails, is cancelled, or its answer is not `(1, l, d)`.
-pub fn encode(encoder: &mut dyn Graph, tokens: &Tokens, cancel: &Cancel) -> Result<TextEmbedding> {
+pub fn encode(
+    encoder: &mut dyn Graph,
+    tokens: &Tokens,
+    padded: bool,
+    cancel: &Cancel,
+) -> Result<TextEmbedding> {
     let ids = Tensor::from(tokens.ids.clone());
     let mask = Tensor::from(tokens.mask.clone());
     let inputs = [("input_ids", &ids), ("attention_mask", &mask)];
@@ -101,6 +106,9 @@ pub fn encode(encoder: &mut dyn Graph, tokens: &Tokens, cancel: &Cancel) -> Resu
     let mut embedding = array.into_dimensionality::<Ix3>().map_err(|_| wrong())?;
     if embedding.shape()[..2] != [1, tokens.ids.ncols()] {
         return Err(wrong());
+    }
+    if !padded {
+        return Ok(TextEmbedding(embedding.slice_move(s![.., ..tokens.count(), ..])));
     }
     embedding.slice_mut(s![.., tokens.count().., ..]).fill(0.0);
     Ok(TextEmbedding(embedding))

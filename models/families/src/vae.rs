@@ -4,7 +4,8 @@
 //! A causal video VAE needs nothing from the future, so stepping gives what one run over the whole
 //! clip would give, in memory that does not grow with the clip. A graph says itself which caches it
 //! takes: inputs `cache_in_0`, `cache_in_1` … get the outputs `cache_out_0`, `cache_out_1` … of the
-//! run before. A VAE without memory has none.
+//! run before. A VAE without memory has none. One that looks ahead in time takes the whole clip in one run: it
+//! has no graphs for what is next.
 
 use ndarray::{Array4, Array5, ArrayD, ArrayView4, ArrayView5, Axis, Ix5, concatenate, s};
 use pickup_core::{Cancel, Error, Graph, Result, Tensor};
@@ -14,11 +15,11 @@ pub struct Vae<'g> {
     /// `frames` (1, 3, 1, h, w) in −1..1 → one latent frame and the caches.
     pub enc_first: &'g mut dyn Graph,
     /// `frames` (1, 3, temporal·n, h, w) and the caches → n latent frames and the next caches.
-    pub enc_next: &'g mut dyn Graph,
+    pub enc_next: Option<&'g mut dyn Graph>,
     /// `latent` (1, c, 1, h, w) → one frame in −1..1 and the caches.
     pub dec_first: &'g mut dyn Graph,
     /// `latent` (1, c, n, h, w) and the caches → temporal·n frames and the next caches.
-    pub dec_next: &'g mut dyn Graph,
+    pub dec_next: Option<&'g mut dyn Graph>,
     /// Frames to a latent frame after the first; `latent.temporal` of the manifest.
     pub temporal: usize,
     /// Latent frames per run, at least 1. More is faster and takes more memory.
@@ -32,7 +33,7 @@ impl Vae<'_> {
     /// As [`Encoder::encode`].
     pub fn encode(&mut self, frames: ArrayView5<'_, f32>, cancel: &Cancel) -> Result<Array5<f32>> {
         let Self { enc_first, enc_next, temporal, chunk, .. } = self;
-        Encoder { first: *enc_first, next: *enc_next, temporal: *temporal, chunk: *chunk }
+        Encoder { first: *enc_first, next: lent(enc_next), temporal: *temporal, chunk: *chunk }
             .encode(frames, cancel)
     }
 
@@ -47,7 +48,7 @@ impl Vae<'_> {
         cancel: &Cancel,
     ) -> Result<()> {
         let Self { dec_first, dec_next, chunk, .. } = self;
-        Decoder { first: *dec_first, next: *dec_next, chunk: *chunk }.decode(latent, on_frames, cancel)
+        Decoder { first: *dec_first, next: lent(dec_next), chunk: *chunk }.decode(latent, on_frames, cancel)
     }
 }
 
@@ -56,7 +57,7 @@ pub struct Encoder<'g> {
     /// As [`Vae::enc_first`].
     pub first: &'g mut dyn Graph,
     /// As [`Vae::enc_next`].
-    pub next: &'g mut dyn Graph,
+    pub next: Option<&'g mut dyn Graph>,
     /// As [`Vae::temporal`].
     pub temporal: usize,
     /// As [`Vae::chunk`].
@@ -79,8 +80,8 @@ impl Encoder<'_> {
         let step = self.temporal * self.chunk.max(1);
         let mut memory = Memory::default();
         let mut latents = Vec::new();
-        for (start, end) in windows(count, step) {
-            let graph = if start == 0 { &mut *self.first } else { &mut *self.next };
+        for (start, end) in windows(count, self.next.is_some().then_some(step)) {
+            let graph = stepped(self.first, &mut self.next, start);
             let piece = frames.slice(s![.., .., start..end, .., ..]);
             latents.push(memory.run(graph, "frames", piece, cancel)?);
         }
@@ -93,7 +94,7 @@ pub struct Decoder<'g> {
     /// As [`Vae::dec_first`].
     pub first: &'g mut dyn Graph,
     /// As [`Vae::dec_next`].
-    pub next: &'g mut dyn Graph,
+    pub next: Option<&'g mut dyn Graph>,
     /// As [`Vae::chunk`].
     pub chunk: usize,
 }
@@ -112,8 +113,9 @@ impl Decoder<'_> {
     ) -> Result<()> {
         let mut memory = Memory::default();
         let mut made = 0;
-        for (start, end) in windows(latent.len_of(Axis(2)), self.chunk.max(1)) {
-            let graph = if start == 0 { &mut *self.first } else { &mut *self.next };
+        let step = self.next.is_some().then_some(self.chunk.max(1));
+        for (start, end) in windows(latent.len_of(Axis(2)), step) {
+            let graph = stepped(self.first, &mut self.next, start);
             let piece = latent.slice(s![.., .., start..end, .., ..]);
             let frames = pictures(memory.run(graph, "latent", piece, cancel)?);
             let count = frames.len_of(Axis(0));
@@ -124,10 +126,32 @@ impl Decoder<'_> {
     }
 }
 
-/// `0..1`, then windows of `step` up to `count`.
-fn windows(count: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
-    let later = (1..count).step_by(step).map(move |start| (start, (start + step).min(count)));
-    (count > 0).then_some((0, 1)).into_iter().chain(later)
+/// `0..1`, then windows of `step` up to `count`; all of it at once without a step.
+fn windows(count: usize, step: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
+    let first = if step.is_some() { 1 } else { count };
+    let step = step.unwrap_or(1);
+    let later = (first..count).step_by(step).map(move |start| (start, (start + step).min(count)));
+    (count > 0).then_some((0, first)).into_iter().chain(later)
+}
+
+/// A graph that may be there, lent.
+fn lent<'a>(graph: &'a mut Option<&mut dyn Graph>) -> Option<&'a mut dyn Graph> {
+    match graph {
+        Some(graph) => Some(&mut **graph),
+        None => None,
+    }
+}
+
+/// The graph for the piece that begins at `start`.
+fn stepped<'a>(
+    first: &'a mut (dyn Graph + '_),
+    next: &'a mut Option<&mut dyn Graph>,
+    start: usize,
+) -> &'a mut dyn Graph {
+    match next {
+        Some(next) if start > 0 => &mut **next,
+        _ => first,
+    }
 }
 
 /// What a stepped graph remembers between runs.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
-use crate::{ControlSpec, FileRecord, Limits, MANIFEST, Manifest, SamplerSpec, check_path};
+use crate::{
+    ControlSpec, DecodeSpec, FileRecord, Graphs, HeldSpec, Limits, MANIFEST, Manifest, Preset, SamplerKind,
+    SamplerSpec, ScheduleKind, check_path,
+};
 
 /// A field that is wrong.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ type Checked = Result<(), Wrong>;
 pub(crate) fn check(manifest: &Manifest) -> Checked {
     check_names(manifest)?;
     check_files(&manifest.files)?;
+    check_graphs(&manifest.graphs)?;
     check_listed(manifest)?;
     check_shapes(manifest)?;
     check_limits(&manifest.limits, manifest.latent.spatial)?;
@@ -89,14 +93,23 @@ fn check_files(files: &BTreeMap<String, FileRecord>) -> Checked {
     Ok(())
 }
 
+/// A VAE works in steps in both directions, or in neither.
+fn check_graphs(graphs: &Graphs) -> Checked {
+    match (&graphs.vae_enc_next, &graphs.vae_dec_next) {
+        (Some(_), None) => wrong("graphs.vae_dec_next", "a path, as `vae_enc_next` has one", "nothing"),
+        (None, Some(_)) => wrong("graphs.vae_enc_next", "a path, as `vae_dec_next` has one", "nothing"),
+        _ => Ok(()),
+    }
+}
+
 /// Every path that a field names is listed.
 fn check_listed(manifest: &Manifest) -> Checked {
-    let graphs = manifest.graphs.entries().map(|(name, path)| (format!("graphs.{name}"), path));
+    let graphs = manifest.graphs.entries().into_iter().map(|(name, path)| (format!("graphs.{name}"), path));
     let others = [
         ("tokenizer.file".to_owned(), manifest.tokenizer.file.as_str()),
         ("licence.file".to_owned(), manifest.licence.file.as_str()),
     ];
-    for (field, path) in graphs.into_iter().chain(others) {
+    for (field, path) in graphs.chain(others) {
         check_path(path).map_err(|what| Wrong { field: field.clone(), what })?;
         if !manifest.files.contains_key(path) {
             return wrong(field, "a path listed in `files`", format_args!("{path:?}"));
@@ -112,6 +125,8 @@ fn check_shapes(manifest: &Manifest) -> Checked {
     range("latent.spatial", manifest.latent.spatial, 1, 64)?;
     range("latent.temporal", manifest.latent.temporal, 1, 64)?;
     manifest.control.as_ref().map_or(Ok(()), check_control)?;
+    manifest.held.as_ref().map_or(Ok(()), check_held)?;
+    manifest.decode.as_ref().map_or(Ok(()), check_decode)?;
     let distinct: HashSet<_> = manifest.conditioning.iter().collect();
     if distinct.len() != manifest.conditioning.len() {
         return wrong("conditioning", "each kind once", format_args!("{:?}", manifest.conditioning));
@@ -123,6 +138,16 @@ fn check_control(control: &ControlSpec) -> Checked {
     range("control.layers", control.layers, 1, 1024)?;
     range("control.scale", control.scale, 0.0, 2.0)?;
     range("control.max_references", control.max_references, 0, 64)
+}
+
+fn check_held(held: &HeldSpec) -> Checked {
+    range("held.strength", held.strength, 0.01, 1.0)?;
+    range("held.noise", held.noise, 0.0, 1.0)
+}
+
+fn check_decode(decode: &DecodeSpec) -> Checked {
+    range("decode.timestep", decode.timestep, 0.0, 1.0)?;
+    range("decode.noise", decode.noise, 0.0, 1.0)
 }
 
 fn check_limits(limits: &Limits, spatial: usize) -> Checked {
@@ -154,8 +179,12 @@ fn check_limits(limits: &Limits, spatial: usize) -> Checked {
 }
 
 fn check_sampler(sampler: &SamplerSpec) -> Checked {
-    range("sampler.order", sampler.order, 1, 3)?;
+    let most = if sampler.kind == SamplerKind::DpmPlusPlus { 2 } else { 3 };
+    range("sampler.order", sampler.order, 1, most)?;
     range("sampler.shift", sampler.shift, 1e-3, 100.0)?;
+    if sampler.schedule == ScheduleKind::LinearQuadratic && sampler.shift != 1.0 {
+        return wrong("sampler.shift", "1 with the schedule `linear_quadratic`", sampler.shift);
+    }
     range("sampler.train_timesteps", sampler.train_timesteps, 1, 100_000)
 }
 
@@ -164,8 +193,35 @@ fn check_presets(manifest: &Manifest) -> Checked {
     let continuing = presets.continuing.iter().map(|preset| ("continuing", preset));
     for (name, preset) in [("draft", &presets.draft), ("final", &presets.full)].into_iter().chain(continuing)
     {
-        range(&format!("presets.{name}.steps"), preset.steps, 1, 200)?;
-        range(&format!("presets.{name}.guidance"), preset.guidance, 1.0, 30.0)?;
+        check_preset(&format!("presets.{name}"), preset)?;
+    }
+    Ok(())
+}
+
+fn check_preset(field: &str, preset: &Preset) -> Checked {
+    range(&format!("{field}.steps"), preset.steps, 1, 200)?;
+    range(&format!("{field}.guidance"), preset.guidance, 1.0, 30.0)?;
+    range(&format!("{field}.guidance_rescale"), preset.guidance_rescale, 0.0, 1.0)?;
+    check_interval(field, preset.guidance_interval.unwrap_or([0.0, 1.0]))?;
+    preset.sigmas.as_deref().map_or(Ok(()), |sigmas| check_sigmas(field, preset.steps, sigmas))
+}
+
+fn check_interval(field: &str, [start, stop]: [f64; 2]) -> Checked {
+    if (0.0..1.0).contains(&start) && start < stop && stop <= 1.0 {
+        return Ok(());
+    }
+    let expected = "a share of the steps, 0 to 1, and a larger one";
+    wrong(format!("{field}.guidance_interval"), expected, format_args!("[{start}, {stop}]"))
+}
+
+fn check_sigmas(field: &str, steps: u32, sigmas: &[f64]) -> Checked {
+    let field = format!("{field}.sigmas");
+    if sigmas.len() != steps as usize {
+        return wrong(field, format_args!("{steps} noise levels, as `steps`"), sigmas.len());
+    }
+    let falls = sigmas.windows(2).all(|pair| pair[0] > pair[1]);
+    if !falls || sigmas.iter().any(|sigma| !(*sigma > 0.0 && *sigma <= 1.0)) {
+        return wrong(field, "falling noise levels above 0 and up to 1", format_args!("{sigmas:?}"));
     }
     Ok(())
 }

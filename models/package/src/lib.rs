@@ -24,8 +24,9 @@ pub use acceptance::{Acceptances, Accepted};
 pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use install::add;
 pub use manifest::{
-    Conditioning, ControlSpec, Dtype, FileRecord, Graphs, LatentSpec, Licence, Limits, Manifest, Preset,
-    Presets, RateSpec, SamplerKind, SamplerSpec, Source, TextSpec, TokenizerSpec,
+    Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Graphs, HeldSpec, LatentSpec, Licence, Limits,
+    Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec, ScheduleKind, Source, TextSpec,
+    TokenizerSpec,
 };
 pub use package::{GraphKind, Package};
 pub use path::check_path;

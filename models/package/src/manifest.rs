@@ -18,7 +18,7 @@ pub struct Manifest {
     pub title: String,
     /// Version of the model or of its export.
     pub version: String,
-    /// The code that feeds it: `wan_vace` or `wan_ti2v`.
+    /// The code that feeds it: `wan_vace`, `wan_ti2v` or `ltx`.
     pub family: String,
     /// What one may do with it.
     pub licence: Licence,
@@ -40,6 +40,14 @@ pub struct Manifest {
     /// control (`wan_vace`); left out in the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlSpec>,
+    /// How known frames are held, in a family whose latents have a noise level of their own each (`ltx`);
+    /// left out in the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldSpec>,
+    /// What the decoder is told besides the latent, in a family whose decoder takes a timestep (`ltx`); left
+    /// out in the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<DecodeSpec>,
     /// Sizes and lengths the model can make.
     pub limits: Limits,
     /// The frame rate it was trained at.
@@ -117,25 +125,34 @@ pub struct Graphs {
     pub transformer: String,
     /// The first frame (1, 3, 1, h, w) → one latent frame and the caches.
     pub vae_enc_first: String,
-    /// Frames (1, 3, temporal·n, h, w) and caches → n latent frames and the next caches.
-    pub vae_enc_next: String,
+    /// Frames (1, 3, temporal·n, h, w) and caches → n latent frames and the next caches. Left out, with
+    /// `vae_dec_next`, where the first graphs take whole clips, because the VAE looks ahead in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae_enc_next: Option<String>,
     /// The first latent frame → one frame and the caches.
     pub vae_dec_first: String,
-    /// n latent frames and caches → temporal·n frames and the next caches.
-    pub vae_dec_next: String,
+    /// n latent frames and caches → temporal·n frames and the next caches. See `vae_enc_next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae_dec_next: Option<String>,
 }
 
 impl Graphs {
-    /// Field name and path of each graph.
-    pub fn entries(&self) -> [(&'static str, &str); 6] {
-        [
-            ("text_encoder", &self.text_encoder),
-            ("transformer", &self.transformer),
-            ("vae_enc_first", &self.vae_enc_first),
-            ("vae_enc_next", &self.vae_enc_next),
-            ("vae_dec_first", &self.vae_dec_first),
-            ("vae_dec_next", &self.vae_dec_next),
-        ]
+    /// Whether the VAE takes a clip in steps, its memory handed on as caches; if not, in one run.
+    pub fn is_stepped(&self) -> bool {
+        self.vae_enc_next.is_some()
+    }
+
+    /// Field name and path of each graph that the package has.
+    pub fn entries(&self) -> Vec<(&'static str, &str)> {
+        let every = [
+            ("text_encoder", Some(&self.text_encoder)),
+            ("transformer", Some(&self.transformer)),
+            ("vae_enc_first", Some(&self.vae_enc_first)),
+            ("vae_enc_next", self.vae_enc_next.as_ref()),
+            ("vae_dec_first", Some(&self.vae_dec_first)),
+            ("vae_dec_next", self.vae_dec_next.as_ref()),
+        ];
+        every.into_iter().filter_map(|(name, path)| Some((name, path?.as_str()))).collect()
     }
 }
 
@@ -157,6 +174,19 @@ pub struct TokenizerSpec {
 pub struct TextSpec {
     /// Numbers to a token.
     pub width: usize,
+    /// Whether the transformer is given a token for each that pads, all zero. If not, the embedding ends with
+    /// the prompt, which is what a transformer sees that is given a mask over the padding.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub padded: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// What the VAE gives.
@@ -181,6 +211,28 @@ pub struct ControlSpec {
     pub scale: f32,
     /// Most reference pictures at once.
     pub max_references: usize,
+}
+
+/// How known frames are held while the others are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeldSpec {
+    /// How firmly, above 0 and up to 1. With 1 a known frame stays as it is; with less it is taken to the noise
+    /// level `1 − strength` and made from there.
+    pub strength: f32,
+    /// Noise that is laid over firmly held frames at timestep t of T: this much times (t/T)², 0 to 1. It
+    /// helps the model to go on from them in motion.
+    pub noise: f32,
+}
+
+/// What a decoder that takes a timestep is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeSpec {
+    /// Its timestep, 0 to 1.
+    pub timestep: f32,
+    /// Share of noise, 0 to 1, that the latent is mixed with before.
+    pub noise: f32,
 }
 
 /// Sizes and lengths a model can make.
@@ -257,10 +309,14 @@ pub enum Conditioning {
 pub struct SamplerSpec {
     /// Which sampler.
     pub kind: SamplerKind,
-    /// Its order, 1 to 3; Euler's is always 1.
+    /// Its order, 1 to 3 (DPM-Solver++: 1 or 2); Euler's is always 1.
     #[serde(default = "default_order")]
     pub order: usize,
-    /// Shift of the noise levels towards noise, above 0 and up to 100; 1 leaves them.
+    /// How its noise levels lie, where a preset does not list them.
+    #[serde(default, skip_serializing_if = "ScheduleKind::is_default")]
+    pub schedule: ScheduleKind,
+    /// Shift of the noise levels towards noise, above 0 and up to 100; 1 leaves them, as it must for
+    /// `linear_quadratic`.
     pub shift: f64,
     /// The timestep at full noise.
     pub train_timesteps: u32,
@@ -276,8 +332,28 @@ fn default_order() -> usize {
 pub enum SamplerKind {
     /// UniPC, B(h) = e^h − 1, predicting the clean latent.
     Unipc,
-    /// Euler steps along the flow.
+    /// Euler steps along the flow; each token on its own where some are held.
     FlowEuler,
+    /// DPM-Solver++ (2M), predicting the clean latent.
+    DpmPlusPlus,
+}
+
+/// How noise levels lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// Even, then shifted.
+    #[default]
+    Shifted,
+    /// Even over the first half of the steps, which takes away 1/40 of the noise, then ever further apart
+    /// (LTX-Video).
+    LinearQuadratic,
+}
+
+impl ScheduleKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What each quality means.
@@ -314,6 +390,22 @@ pub struct Preset {
     pub steps: u32,
     /// Classifier-free guidance, 1 to 30; 1 leaves it out.
     pub guidance: f32,
+    /// How much of the guided velocity, 0 to 1, is brought back to the spread of the unguided one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub guidance_rescale: f32,
+    /// First and last share of the steps, 0 to 1, between which there is guidance; all of them if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance_interval: Option<[f64; 2]>,
+    /// The noise level before each step, falling, above 0 and up to 1: one for each of `steps`. For models that
+    /// were distilled to a few; they stand as they are, without shift. Left out, and where a request sets
+    /// another number of steps, `sampler.schedule` says how they lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigmas: Option<Vec<f64>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 /// What a file must be.

@@ -93,16 +93,22 @@ impl Package {
     }
 
     /// Where a graph is.
-    pub fn graph(&self, kind: GraphKind) -> PathBuf {
+    ///
+    /// # Errors
+    /// If the package does without it, as one whose VAE is not stepped does without the next graphs.
+    pub fn graph(&self, kind: GraphKind) -> Result<PathBuf> {
         let graphs = &self.manifest.graphs;
-        self.path(match kind {
-            GraphKind::TextEncoder => &graphs.text_encoder,
-            GraphKind::Transformer => &graphs.transformer,
-            GraphKind::VaeEncFirst => &graphs.vae_enc_first,
-            GraphKind::VaeEncNext => &graphs.vae_enc_next,
-            GraphKind::VaeDecFirst => &graphs.vae_dec_first,
-            GraphKind::VaeDecNext => &graphs.vae_dec_next,
-        })
+        let path = match kind {
+            GraphKind::TextEncoder => Some(&graphs.text_encoder),
+            GraphKind::Transformer => Some(&graphs.transformer),
+            GraphKind::VaeEncFirst => Some(&graphs.vae_enc_first),
+            GraphKind::VaeEncNext => graphs.vae_enc_next.as_ref(),
+            GraphKind::VaeDecFirst => Some(&graphs.vae_dec_first),
+            GraphKind::VaeDecNext => graphs.vae_dec_next.as_ref(),
+        };
+        let name = &self.manifest.name;
+        let path = path.ok_or_else(|| Error::model(format!("{name} has no graph of the kind {kind:?}.")))?;
+        Ok(self.path(path))
     }
 
     /// Length of all files together, in bytes.

@@ -3,7 +3,7 @@
 use ndarray::{Array5, Zip};
 use pickup_core::Result;
 
-use crate::{Sampler, check_step, schedule};
+use crate::{Levels, Sampler, check_step, schedule};
 
 /// `x ← x + (σ' − σ) · v`, with timesteps `σ · train_timesteps` (diffusers,
 /// `FlowMatchEulerDiscreteScheduler`, given these sigmas).
@@ -15,12 +15,13 @@ pub struct FlowEuler {
 }
 
 impl FlowEuler {
-    /// A walk of `steps` steps, its levels shifted by `shift`.
+    /// A walk through `levels`.
     ///
     /// # Errors
-    /// If `steps` is not 1 to 1000, `shift` not above 0, or `train_timesteps` zero.
-    pub fn new(steps: usize, shift: f64, train_timesteps: u32) -> Result<Self> {
-        let exact = schedule::flow_sigmas(steps, shift, 0.0, train_timesteps)?;
+    /// If `levels` cannot be, or `train_timesteps` is zero.
+    pub fn new(levels: &Levels, train_timesteps: u32) -> Result<Self> {
+        schedule::check_train_timesteps(train_timesteps)?;
+        let exact = levels.exact(|steps| schedule::even(steps, 0.0))?;
         let timesteps = exact.iter().map(|sigma| (sigma * f64::from(train_timesteps)) as f32).collect();
         Ok(Self { timesteps, sigmas: schedule::with_end(&exact), done: 0 })
     }
@@ -54,7 +55,7 @@ mod tests {
             Array5::from_shape_fn((1, 2, 3, 4, 5), |(_, c, t, y, x)| (c + 2 * t + y * x) as f32 / 10.0);
         let noise = clean.mapv(|value| 1.0 - 0.5 * value * value);
         for (steps, shift) in [(1, 1.0), (4, 3.0), (20, 5.0)] {
-            let mut sampler = FlowEuler::new(steps, shift, 1000).unwrap();
+            let mut sampler = FlowEuler::new(&Levels::Shifted { steps, shift }, 1000).unwrap();
             let mut latent = noise.clone();
             for _ in 0..steps {
                 latent = sampler.step(&(&noise - &clean), &latent).unwrap();
@@ -69,10 +70,10 @@ mod tests {
 
     #[test]
     fn levels_fall_from_one_to_zero() {
-        let sampler = FlowEuler::new(4, 3.0, 1000).unwrap();
+        let levels = Levels::Shifted { steps: 4, shift: 3.0 };
+        let sampler = FlowEuler::new(&levels, 1000).unwrap();
         assert_eq!(sampler.sigmas(), [1.0, 0.9, 0.75, 0.5, 0.0]);
         assert_eq!(sampler.timesteps(), [1000.0, 900.0, 750.0, 500.0]);
-        assert!(FlowEuler::new(0, 3.0, 1000).is_err());
-        assert!(FlowEuler::new(4, f64::NAN, 1000).is_err());
+        assert!(FlowEuler::new(&levels, 0).is_err());
     }
 }

@@ -4,17 +4,22 @@
 //! `noise − clean`. A [`Sampler`] walks from σ = 1 to σ = 0 along it. Coefficients are computed in
 //! double precision; latents are single.
 
+mod dpm;
 mod euler;
 mod guidance;
 mod noise;
 mod philox;
 mod schedule;
+mod tokens;
 mod unipc;
 
+pub use dpm::DpmPlusPlus;
 pub use euler::FlowEuler;
-pub use guidance::guide;
+pub use guidance::Guidance;
 pub use noise::{Noise, Stream};
 pub use philox::philox4x32_10;
+pub use schedule::{Levels, MOST_STEPS};
+pub use tokens::{TokenEuler, token_timesteps};
 pub use unipc::UniPc;
 
 use ndarray::Array5;

@@ -30,6 +30,12 @@ pub enum Stream {
     Reference = 1,
     /// A coarse pass over a long span; `t` counts its own latent frames.
     Coarse = 2,
+    /// What an encoder is unsure of.
+    Encoding = 3,
+    /// Known frames that a model is shown with some noise in each step.
+    Step = 4,
+    /// What a decoder is given besides the latent.
+    Decoding = 5,
 }
 
 /// The noise of one seed and stream.

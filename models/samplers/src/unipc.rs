@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use ndarray::{Array5, Zip};
 use pickup_core::{Error, Result};
 
-use crate::{Sampler, check_step, schedule};
+use crate::{Levels, Sampler, check_step, schedule};
 
 /// UniPC of order 1 to 3.
 #[derive(Clone, Debug)]
@@ -26,17 +26,17 @@ pub struct UniPc {
 }
 
 impl UniPc {
-    /// A walk of `steps` steps of `order` 1 to 3, its levels shifted by `shift`. Timesteps are whole
-    /// numbers, cut off as diffusers does.
+    /// A walk through `levels` of `order` 1 to 3. Timesteps are whole numbers, cut off as diffusers does.
     ///
     /// # Errors
-    /// If `steps` is not 1 to 1000, `order` not 1 to 3, `shift` not above 0, or `train_timesteps` zero.
-    pub fn new(steps: usize, order: usize, shift: f64, train_timesteps: u32) -> Result<Self> {
+    /// If `levels` cannot be, `order` is not 1 to 3, or `train_timesteps` is zero.
+    pub fn new(levels: &Levels, order: usize, train_timesteps: u32) -> Result<Self> {
         if !(1..=3).contains(&order) {
             return Err(Error::model(format!("expected UniPC of order 1 to 3, got {order}.")));
         }
+        schedule::check_train_timesteps(train_timesteps)?;
         let count = f64::from(train_timesteps);
-        let mut exact = schedule::flow_sigmas(steps, shift, 1.0 / count, train_timesteps)?;
+        let mut exact = levels.exact(|steps| schedule::even(steps, 1.0 / count))?;
         if (exact[0] - 1.0).abs() < 1e-6 {
             exact[0] -= 1e-6; // λ = ln((1 − σ) / σ) has to be finite
         }

@@ -108,3 +108,6 @@ fn runs(request: &Request) -> (usize, usize) {
     let slots = &request.canvas.slots;
     (slots.iter().take_while(known).count(), slots.iter().rev().take_while(known).count())
 }
+
+#[cfg(test)]
+mod tests;

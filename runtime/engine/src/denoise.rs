@@ -2,70 +2,81 @@
 
 use ndarray::Array5;
 use pickup_core::{Cancel, Graph, Result};
-use pickup_families::{Conditioning, Family, TextEmbedding};
-use pickup_samplers::{Sampler, guide};
+use pickup_families::{Conditioning, Draw, Family, TextEmbedding};
+use pickup_samplers::{Guidance, Sampler};
 
 /// What steers a generation from text.
 #[derive(Clone, Debug)]
 pub struct Prompts {
     /// What should be seen.
     pub positive: TextEmbedding,
-    /// What should not be seen. Not looked at when `guidance` is 1.
+    /// What should not be seen. Not looked at in steps without guidance.
     pub negative: Option<TextEmbedding>,
-    /// Classifier-free guidance scale; 1 leaves guidance out.
-    pub guidance: f32,
+    /// How far away from the negative prompt, and in which steps.
+    pub guidance: Guidance,
+}
+
+/// What a walk is steered by.
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
+    /// How the model is fed.
+    pub family: &'a dyn Family,
+    /// What is known.
+    pub conditioning: &'a Conditioning,
+    /// What should be seen.
+    pub prompts: &'a Prompts,
+    /// Stops it, also inside a run.
+    pub cancel: &'a Cancel,
 }
 
 /// Walks `noise` `(1, c, f, h, w)` along all steps of `sampler` and returns the clean latent of the
-/// same shape, as [`Family::finish`] takes it. `progress` hears how many steps are done, of how many.
+/// same shape, as [`Family::finish`] takes it. `draw` gives the noise that the family asks for besides;
+/// `progress` hears how many steps are done, of how many.
 ///
-/// With guidance the transformer runs twice a step, with the two prompts; else once.
+/// In a guided step the transformer runs twice, with the two prompts; else once.
 ///
 /// # Errors
-/// If a run fails, or `cancel` is raised, which is heard inside a run.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a separate part of the walk, given by different callers"
-)]
+/// If a run fails, or the walk is cancelled.
 pub fn denoise(
-    family: &dyn Family,
+    walk: &Walk<'_>,
     transformer: &mut dyn Graph,
     sampler: &mut dyn Sampler,
     noise: Array5<f32>,
-    conditioning: &Conditioning,
-    prompts: &Prompts,
-    cancel: &Cancel,
+    draw: &mut Draw<'_>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Array5<f32>> {
+    let Walk { family, conditioning, prompts, .. } = *walk;
     family.bind(transformer, &prompts.positive, conditioning)?;
     let timesteps = sampler.timesteps().to_vec();
-    let mut latent = noise;
+    let first = family.begin(noise, conditioning, draw);
+    let mut latent = first.clone();
     progress(0, timesteps.len());
-    for (done, &timestep) in timesteps.iter().enumerate() {
-        let velocity = velocity(family, transformer, &latent, timestep, prompts, conditioning, cancel)?;
+    for (step, &timestep) in timesteps.iter().enumerate() {
+        latent = family.renew(latent, &first, (step, timestep), conditioning, draw);
+        let guided = prompts.guidance.is_guided(step, timesteps.len());
+        let velocity = walk.velocity(transformer, &latent, timestep, guided)?;
         latent = sampler.step(&velocity, &latent)?;
-        progress(done + 1, timesteps.len());
+        progress(step + 1, timesteps.len());
     }
     transformer.unbind();
     Ok(latent)
 }
 
-fn velocity(
-    family: &dyn Family,
-    transformer: &mut dyn Graph,
-    latent: &Array5<f32>,
-    timestep: f32,
-    prompts: &Prompts,
-    conditioning: &Conditioning,
-    cancel: &Cancel,
-) -> Result<Array5<f32>> {
-    cancel.check()?;
-    let mut predict = |text| family.predict(transformer, latent, timestep, text, conditioning, cancel);
-    let positive = predict(&prompts.positive)?;
-    match &prompts.negative {
-        Some(negative) if prompts.guidance != 1.0 => {
-            Ok(guide(positive, &predict(negative)?, prompts.guidance))
+impl Walk<'_> {
+    fn velocity(
+        &self,
+        transformer: &mut dyn Graph,
+        latent: &Array5<f32>,
+        timestep: f32,
+        guided: bool,
+    ) -> Result<Array5<f32>> {
+        let Self { family, conditioning, prompts, cancel } = *self;
+        cancel.check()?;
+        let mut predict = |text| family.predict(transformer, latent, timestep, text, conditioning, cancel);
+        let positive = predict(&prompts.positive)?;
+        match &prompts.negative {
+            Some(negative) if guided => Ok(prompts.guidance.guide(positive, &predict(negative)?)),
+            _ => Ok(positive),
         }
-        _ => Ok(positive),
     }
 }

@@ -9,9 +9,10 @@ use crate::GraphSource;
 pub(crate) struct Graphs {
     pub transformer: Box<dyn Graph>,
     pub enc_first: Box<dyn Graph>,
-    pub enc_next: Box<dyn Graph>,
+    /// The next graphs are there where the VAE is stepped.
+    pub enc_next: Option<Box<dyn Graph>>,
     pub dec_first: Box<dyn Graph>,
-    pub dec_next: Box<dyn Graph>,
+    pub dec_next: Option<Box<dyn Graph>>,
 }
 
 impl Graphs {
@@ -20,14 +21,24 @@ impl Graphs {
     /// # Errors
     /// If one cannot be opened, or `cancel` is raised.
     pub fn open(package: &Package, source: &dyn GraphSource, cancel: &Cancel) -> Result<Self> {
-        let open = |kind| source.open(&package.graph(kind), kind, cancel);
+        let open = |kind| source.open(&package.graph(kind)?, kind, cancel);
+        let stepped = package.manifest().graphs.is_stepped();
+        let next = |kind| stepped.then(|| open(kind)).transpose();
         Ok(Self {
             enc_first: open(GraphKind::VaeEncFirst)?,
-            enc_next: open(GraphKind::VaeEncNext)?,
+            enc_next: next(GraphKind::VaeEncNext)?,
             transformer: open(GraphKind::Transformer)?,
             dec_first: open(GraphKind::VaeDecFirst)?,
-            dec_next: open(GraphKind::VaeDecNext)?,
+            dec_next: next(GraphKind::VaeDecNext)?,
         })
+    }
+}
+
+/// A graph that may be there, lent.
+pub(crate) fn lent(graph: &mut Option<Box<dyn Graph>>) -> Option<&mut dyn Graph> {
+    match graph {
+        Some(graph) => Some(graph.as_mut()),
+        None => None,
     }
 }
 

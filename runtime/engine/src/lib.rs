@@ -27,7 +27,7 @@ mod stage;
 mod text;
 
 pub use cache::cache_dir;
-pub use denoise::{Prompts, denoise};
+pub use denoise::{Prompts, Walk, denoise};
 pub use plan::{Part, Pass, Plan, Rule, model_size, schedule};
 pub use run::{Engine, Outcome};
 pub use source::GraphSource;

@@ -3,12 +3,12 @@
 use ndarray::{Array3, Array5, Axis, s};
 use pickup_core::{Cancel, Error, Phase, Result};
 use pickup_families::vae::{Decoder, Encoder};
-use pickup_families::{Conditioning, Family, ModelCanvas};
+use pickup_families::{Conditioning, Family, ModelCanvas, Purpose};
 use pickup_package::Package;
-use pickup_samplers::{Noise, Stream};
+use pickup_samplers::{Levels, Noise, Stream};
 
-use crate::denoise::{Prompts, denoise};
-use crate::graphs::Graphs;
+use crate::denoise::{Prompts, Walk, denoise};
+use crate::graphs::{self, Graphs};
 use crate::join::{self, Anchor, Echo};
 use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
@@ -27,7 +27,8 @@ pub(crate) struct Work<'a> {
     pub graphs: &'a mut Graphs,
     pub prompts: &'a Prompts,
     pub references: &'a [Array3<f32>],
-    pub steps: u32,
+    /// The noise levels of every pass.
+    pub levels: &'a Levels,
     pub seed: u64,
     pub cancel: &'a Cancel,
 }
@@ -48,12 +49,13 @@ impl Work<'_> {
     /// If a run fails or is cancelled, or the graphs do not fit each other.
     pub fn run(&mut self, pass: &Pass, stage: &Stage<'_>, tracker: &mut Tracker<'_>) -> Result<Made> {
         let given = stage.given(pass)?;
-        let canvas = stage.canvas(&given, self.references.to_vec());
+        let canvas = stage.canvas(&given, pass.spacing, self.references.to_vec());
         let conditioning = self.encode(&canvas, tracker)?;
-        let noise = self.noise(pass, self.family.latent_shape(&canvas));
+        let noises = Noises::new(self.seed, pass, self.package.manifest().latent.temporal);
+        let noise = noises.walked(self.family.latent_shape(&canvas), conditioning.references);
         drop(canvas);
-        let latent = self.denoise(noise, &conditioning, tracker)?;
-        let mut frames = self.decode(&latent, pass.parts.len(), tracker)?;
+        let latent = self.denoise(noise, &noises, &conditioning, tracker)?;
+        let mut frames = self.decode(&latent, &noises, pass.parts.len(), tracker)?;
         tracker.enter(Phase::Join);
         let echoes = join::correct(&mut frames, anchors(pass, given), pass.spacing)?;
         Ok(Made { frames, echoes })
@@ -65,7 +67,7 @@ impl Work<'_> {
         let Self { graphs, cancel, family, .. } = self;
         let (mut runs, all) = (0, family.encodings(canvas));
         family.condition(canvas, &mut |frames| {
-            let (first, next) = (graphs.enc_first.as_mut(), graphs.enc_next.as_mut());
+            let (first, next) = (graphs.enc_first.as_mut(), graphs::lent(&mut graphs.enc_next));
             let latent = Encoder { first, next, temporal, chunk }.encode(frames, cancel);
             runs += 1;
             tracker.step(runs, all);
@@ -76,27 +78,29 @@ impl Work<'_> {
     fn denoise(
         &mut self,
         noise: Array5<f32>,
+        noises: &Noises,
         conditioning: &Conditioning,
         tracker: &mut Tracker<'_>,
     ) -> Result<Array5<f32>> {
-        let mut sampler = pickup_families::sampler(self.package.manifest(), self.steps as usize)?;
+        let spec = &self.package.manifest().sampler;
+        let mut sampler = pickup_families::sampler(spec, self.levels, conditioning)?;
         tracker.enter(Phase::Denoise);
+        let Self { family, prompts, cancel, .. } = *self;
         let latent = denoise(
-            self.family,
+            &Walk { family, conditioning, prompts, cancel },
             self.graphs.transformer.as_mut(),
             sampler.as_mut(),
             noise,
-            conditioning,
-            self.prompts,
-            self.cancel,
+            &mut |purpose, count, shape| noises.drawn(purpose, count, shape),
             &mut |done, steps| tracker.step(done, steps),
         )?;
-        Ok(self.family.finish(latent, conditioning))
+        Ok(family.finish(latent, conditioning))
     }
 
     fn decode(
         &mut self,
         latent: &Array5<f32>,
+        noises: &Noises,
         count: usize,
         tracker: &mut Tracker<'_>,
     ) -> Result<Vec<Array3<f32>>> {
@@ -104,7 +108,11 @@ impl Work<'_> {
         let spatial = self.package.manifest().latent.spatial;
         let pixels = latent.len_of(Axis(3)) * latent.len_of(Axis(4)) * spatial * spatial;
         let chunk = self.chunk(pixels);
-        let (first, next) = (self.graphs.dec_first.as_mut(), self.graphs.dec_next.as_mut());
+        let Graphs { dec_first, dec_next, .. } = &mut *self.graphs;
+        let (first, next) = (dec_first.as_mut(), graphs::lent(dec_next));
+        let (_, channels, latents, height, width) = latent.dim();
+        let mut draw = |purpose, count, shape| noises.drawn(purpose, count, shape);
+        self.family.bind_decoder(first, [1, channels, latents, height, width], &mut draw)?;
         let mut frames = Vec::with_capacity(count);
         let mut keep = |_: usize, some: ndarray::Array4<f32>| {
             frames.extend(some.outer_iter().map(|frame| frame.to_owned()));
@@ -112,6 +120,7 @@ impl Work<'_> {
             Ok(())
         };
         Decoder { first, next, chunk }.decode(latent.view(), &mut keep, self.cancel)?;
+        self.graphs.dec_first.unbind();
         if frames.len() != count {
             return Err(Error::model(format!("the VAE should give {count} frames, got {}.", frames.len())));
         }
@@ -123,17 +132,30 @@ impl Work<'_> {
         let per_latent = self.package.manifest().latent.temporal * pixels.max(1);
         (VAE_PIXELS / per_latent).clamp(1, VAE_MOST)
     }
+}
 
-    /// The noise that this seed means for `pass`: a window at the timeline's rate gets what the whole
-    /// canvas would have there, coarse passes and references have their own.
-    fn noise(&self, pass: &Pass, shape: [usize; 5]) -> Array5<f32> {
-        let temporal = self.package.manifest().latent.temporal;
-        let references = self.references.len();
+/// The noises that a seed means for one pass.
+struct Noises {
+    seed: u64,
+    /// The pass's first latent frame on the canvas, in its own latent frames.
+    first: usize,
+    spacing: usize,
+}
+
+impl Noises {
+    fn new(seed: u64, pass: &Pass, temporal: usize) -> Self {
         let first = pass.parts.iter().find_map(|part| part.frame()).unwrap_or(0);
-        let (stream, first) = match pass.spacing {
-            1 => (Stream::Clip, first / temporal),
+        Self { seed, first: first / (pass.spacing * temporal), spacing: pass.spacing }
+    }
+
+    /// The noise that is walked, of which the first `references` frames are not of the clip. A window at the
+    /// timeline's rate gets what the whole canvas would have there, coarse passes and references have
+    /// their own.
+    fn walked(&self, shape: [usize; 5], references: usize) -> Array5<f32> {
+        let (stream, first) = match self.spacing {
+            1 => (Stream::Clip, self.first),
             // Levels of different spacing must not share noise: canvases end far below 2^16 frames.
-            spacing => (Stream::Coarse, (spacing << 16) + first / (spacing * temporal)),
+            spacing => (Stream::Coarse, (spacing << 16) + self.first),
         };
         let [batch, channels, frames, height, width] = shape;
         let part = |frames| [batch, channels, frames, height, width];
@@ -143,6 +165,18 @@ impl Work<'_> {
         noise.slice_mut(s![.., .., ..references, .., ..]).assign(&own);
         noise.slice_mut(s![.., .., references.., .., ..]).assign(&clip);
         noise
+    }
+
+    /// The noise that a family asks for besides. Each count of each pass has its own: a canvas has fewer than
+    /// 2^12 latent frames and a walk fewer than 2^10 steps.
+    fn drawn(&self, purpose: Purpose, count: usize, shape: [usize; 5]) -> Array5<f32> {
+        let stream = match purpose {
+            Purpose::Encoding => Stream::Encoding,
+            Purpose::Step => Stream::Step,
+            Purpose::Decoding => Stream::Decoding,
+        };
+        let place = (((self.spacing << 10) + count) << 12) + self.first;
+        Noise::new(self.seed, stream).latent(shape, place as i32)
     }
 }
 

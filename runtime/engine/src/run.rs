@@ -215,7 +215,7 @@ impl Job<'_> {
         let mut encoder = match known.iter().all(Option::is_some) {
             true => None,
             false => Some(self.source.open(
-                &package.graph(GraphKind::TextEncoder),
+                &package.graph(GraphKind::TextEncoder)?,
                 GraphKind::TextEncoder,
                 self.cancel,
             )?),
@@ -288,7 +288,7 @@ impl Job<'_> {
             graphs,
             prompts,
             references: &references,
-            steps: plan.steps,
+            levels: &plan.levels,
             seed: self.request.settings.seed,
             cancel: self.cancel,
         };
@@ -372,7 +372,7 @@ impl Job<'_> {
             frames: canvas.unknown_count() as u32,
             model_hash: package.hash().to_owned(),
             steps: plan.steps,
-            guidance: plan.guidance,
+            guidance: plan.guidance.scale,
             sampler: settle::sampler_name(package).to_owned(),
             model_width: plan.width,
             model_height: plan.height,

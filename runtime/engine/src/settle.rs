@@ -30,7 +30,7 @@ pub(crate) fn take_id(request: &Request, plan: &Plan, package: &Package) -> Resu
         engine: ENGINE,
         model_hash: package.hash(),
         steps: plan.steps,
-        guidance: plan.guidance,
+        guidance: plan.guidance.scale,
         negative_prompt: &plan.negative_prompt,
     })
 }
@@ -40,5 +40,6 @@ pub(crate) fn sampler_name(package: &Package) -> &'static str {
     match package.manifest().sampler.kind {
         SamplerKind::Unipc => "unipc",
         SamplerKind::FlowEuler => "flow_euler",
+        SamplerKind::DpmPlusPlus => "dpm_plus_plus",
     }
 }

@@ -107,8 +107,13 @@ impl<'a> Stage<'a> {
         Ok(white)
     }
 
-    /// The canvas of one pass.
-    pub fn canvas(&self, given: &[Option<Array3<f32>>], references: Vec<Array3<f32>>) -> ModelCanvas {
+    /// The canvas of one pass, whose frames are `spacing` frames of the timeline apart.
+    pub fn canvas(
+        &self,
+        given: &[Option<Array3<f32>>],
+        spacing: usize,
+        references: Vec<Array3<f32>>,
+    ) -> ModelCanvas {
         let mut frames = Array4::zeros((given.len(), self.height, self.width, 3));
         let mut mask = Array3::ones((given.len(), self.height, self.width));
         for (index, frame) in given.iter().enumerate() {
@@ -117,7 +122,8 @@ impl<'a> Stage<'a> {
                 mask.index_axis_mut(Axis(0), index).fill(0.0);
             }
         }
-        ModelCanvas { frames, mask, references }
+        let rate = self.request.canvas.rate.as_f64() / spacing as f64;
+        ModelCanvas { frames, mask, references, rate }
     }
 
     /// Keeps what `pass` made, as far as `later` passes need it.
@@ -137,6 +143,7 @@ mod tests {
     use super::*;
     use half::f16;
     use pickup_core::{Canvas, FrameRate};
+    use pickup_samplers::{Guidance, Levels};
     use pickup_takes::PlateImage;
 
     fn plate(store: &Store, width: u32, height: u32, rgb: [f32; 3]) -> PlateId {
@@ -148,8 +155,17 @@ mod tests {
     fn plan(parts: Vec<Part>) -> Plan {
         let pass = Pass { parts, spacing: 1, delivers: vec![1] };
         let negative_prompt = String::new();
-        let (steps, guidance, peak_bytes, work) = (1, 1.0, 0, 0.0);
-        Plan { width: 32, height: 16, passes: vec![pass], steps, guidance, negative_prompt, peak_bytes, work }
+        Plan {
+            width: 32,
+            height: 16,
+            passes: vec![pass],
+            steps: 1,
+            levels: Levels::Given(vec![1.0]),
+            guidance: Guidance::of(1.0),
+            negative_prompt,
+            peak_bytes: 0,
+            work: 0.0,
+        }
     }
 
     #[test]
@@ -162,7 +178,8 @@ mod tests {
         let plan = plan(vec![Part::Known(0), Part::Make(1), Part::Make(2), Part::Surplus, Part::Surplus]);
         let stage = Stage::new(&store, &request, &plan);
         let given = stage.given(&plan.passes[0]).unwrap();
-        let canvas = stage.canvas(&given, vec![]);
+        let canvas = stage.canvas(&given, 2, vec![]);
+        assert_eq!(canvas.rate, 12.5, "every other frame of 25");
         assert_eq!(canvas.frames.dim(), (5, 16, 32, 3));
         for (c, expected) in [(0, -0.5), (1, 0.0), (2, 1.0)] {
             assert!((canvas.frames[[0, 8, 16, c]] - expected).abs() < 1e-3, "clipped for the model");

@@ -72,6 +72,9 @@ fn encoder_hash(package: &Package) -> blake3::Hash {
     }
     hasher.update(&(manifest.tokenizer.max_tokens as u64).to_le_bytes());
     hasher.update(&manifest.tokenizer.pad_id.to_le_bytes());
+    if !manifest.text.padded {
+        hasher.update(b"cut");
+    }
     hasher.finalize()
 }
 
@@ -85,7 +88,7 @@ pub(crate) fn embed(
     prompt: &str,
     cancel: &Cancel,
 ) -> Result<TextEmbedding> {
-    text::encode(encoder, &text::tokens(package, prompt)?, cancel)
+    text::encode(encoder, &text::tokens(package, prompt)?, package.manifest().text.padded, cancel)
 }
 
 /// `MAGIC`, length and width as u32, the numbers as f32, BLAKE3 of all before; little-endian.

@@ -21,7 +21,10 @@ mod worker;
 pub use bench::{Bench, Setup};
 pub use command::Answer;
 pub use footage::{Footage, difference, picture};
-pub use places::{bundle, bundled, command_line, copy_folder, library, media, test_host, tiny_package};
+pub use places::{
+    bundle, bundled, command_line, copy_folder, library, media, test_host, tiny_first_frame_package,
+    tiny_package, tiny_whole_frames_package,
+};
 pub use play::Played;
 pub use scene::{FILL, GENERATE, Scene};
 pub use store::{StoreFiles, StoredTake};

@@ -45,6 +45,16 @@ pub fn tiny_package() -> PathBuf {
     there(root().join("tests/goldens/tiny_wan_vace"), "the tiny package")
 }
 
+/// As [`tiny_package`], of a family that takes text and a first frame.
+pub fn tiny_first_frame_package() -> PathBuf {
+    there(root().join("tests/goldens/tiny_wan_ti2v"), "the tiny first-frame package")
+}
+
+/// As [`tiny_package`], of a family that holds whole frames anywhere.
+pub fn tiny_whole_frames_package() -> PathBuf {
+    there(root().join("tests/goldens/tiny_ltx"), "the tiny whole-frames package")
+}
+
 /// Copies a folder with all that is in it.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

@@ -1,23 +1,30 @@
 //! Prints all figures as JSON: `cargo run -p pickup-parity --example figures`.
 
 use pickup_parity::{
-    COMPONENT_BOUND, CONTROL_BOUND, Case, Model, PIPELINE_BOUND, Variation, component_errors,
+    COMPONENT_BOUND, CONTROL_BOUND, Case, Model, SUBJECTS, Subject, Variation, component_errors,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn main() -> anyhow::Result<()> {
-    let mut model = Model::open()?;
+    let subjects: Vec<_> = SUBJECTS.iter().map(figures).collect::<Result<_, _>>()?;
+    println!(
+        "{:#}",
+        json!({"subjects": subjects, "component_bound": COMPONENT_BOUND, "control_db": CONTROL_BOUND})
+    );
+    Ok(())
+}
+
+fn figures(subject: &'static Subject) -> anyhow::Result<Value> {
+    let mut model = Model::open(subject)?;
     let components = component_errors(&mut model)?;
     let mut runs = Vec::new();
-    for case in Case::ALL {
-        let case = Case::read(case)?;
-        for variation in [Variation::None, Variation::MaskInverted, Variation::GuidanceDropped] {
-            let psnr = case.psnr(&mut model, variation)?;
+    for run in subject.runs {
+        let case = Case::read(&model, run)?;
+        for variation in [Variation::None].iter().chain(run.controls) {
+            let psnr = case.psnr(&mut model, *variation)?;
             runs.push(json!({"case": case.title(), "variation": format!("{variation:?}"), "psnr_db": psnr}));
         }
     }
-    let bounds =
-        json!({"component": COMPONENT_BOUND, "pipeline_db": PIPELINE_BOUND, "control_db": CONTROL_BOUND});
-    println!("{:#}", json!({"components": components, "pipeline": runs, "bounds": bounds}));
-    Ok(())
+    let bound = subject.pipeline_bound;
+    Ok(json!({"family": subject.family, "components": components, "pipeline": runs, "pipeline_db": bound}))
 }

@@ -38,16 +38,18 @@ fn a_file_that_is_no_tokenizer_is_named() {
 }
 
 #[test]
-fn beyond_the_prompt_is_zero() {
+fn beyond_the_prompt_is_zero_or_nothing() {
     let tokens = Tokens { ids: Array2::ones((1, 4)), mask: ndarray::array![[1, 1, 0, 0]] };
     let encoder = |shape| {
         Closed::new(&["input_ids", "attention_mask"], &["out"], move |_| {
             vec![Array3::from_elem(shape, 2.0).into()]
         })
     };
-    let embedding = encode(&mut encoder((1, 4, 3)), &tokens, &Cancel::new()).unwrap().0;
+    let embedding = encode(&mut encoder((1, 4, 3)), &tokens, true, &Cancel::new()).unwrap().0;
     assert!(embedding.slice(s![.., ..2, ..]).iter().all(|&value| value == 2.0));
     assert!(embedding.slice(s![.., 2.., ..]).iter().all(|&value| value == 0.0));
-    assert!(encode(&mut encoder((1, 5, 3)), &tokens, &Cancel::new()).is_err());
-    assert!(encode(&mut encoder((2, 4, 3)), &tokens, &Cancel::new()).is_err());
+    let cut = encode(&mut encoder((1, 4, 3)), &tokens, false, &Cancel::new()).unwrap().0;
+    assert_eq!(cut, Array3::from_elem((1, 2, 3), 2.0), "or cut off");
+    assert!(encode(&mut encoder((1, 5, 3)), &tokens, true, &Cancel::new()).is_err());
+    assert!(encode(&mut encoder((2, 4, 3)), &tokens, true, &Cancel::new()).is_err());
 }

@@ -22,7 +22,7 @@ proptest! {
     fn stepping_equals_whole(n in 0_usize..6, temporal in 1_usize..5, chunk in 0_usize..4) {
         let frames = clip(temporal * n + 1, 3);
         let (mut first, mut next) = (causal_filter(true, "frames"), causal_filter(false, "frames"));
-        let mut encoder = Encoder { first: &mut first, next: &mut next, temporal, chunk };
+        let mut encoder = Encoder { first: &mut first, next: Some(&mut next), temporal, chunk };
         let stepped = encoder.encode(frames.view(), &Cancel::new()).unwrap();
         prop_assert_eq!(stepped, whole(&frames));
         let longest = next.seen.iter().map(|inputs| crate::testing::given(inputs, "frames").len_of(Axis(2))).max();
@@ -33,7 +33,7 @@ proptest! {
     fn decoding_gives_every_frame_once_and_in_order(count in 1_usize..9, chunk in 1_usize..4) {
         let latent = clip(count, 3);
         let (mut first, mut next) = (causal_filter(true, "latent"), causal_filter(false, "latent"));
-        let mut decoder = Decoder { first: &mut first, next: &mut next, chunk };
+        let mut decoder = Decoder { first: &mut first, next: Some(&mut next), chunk };
         let mut frames = vec![];
         decoder.decode(latent.view(), &mut |index, piece| {
             assert_eq!(index, frames.len());
@@ -54,7 +54,7 @@ proptest! {
 fn a_broken_clip_or_graph_is_an_error() {
     let (mut first, mut next) = (causal_filter(true, "frames"), causal_filter(false, "frames"));
     let mut encode = |frames| {
-        Encoder { first: &mut first, next: &mut next, temporal: 4, chunk: 1 }
+        Encoder { first: &mut first, next: Some(&mut next), temporal: 4, chunk: 1 }
             .encode(clip(frames, 3).view(), &Cancel::new())
     };
     assert!(encode(5).is_ok());
@@ -62,7 +62,7 @@ fn a_broken_clip_or_graph_is_an_error() {
     assert!(encode(4).is_err());
     let mut forgetful = Closed::new(&["frames"], &["result"], |inputs| vec![inputs[0].1.clone()]);
     let mut next = causal_filter(false, "frames");
-    let error = Encoder { first: &mut forgetful, next: &mut next, temporal: 4, chunk: 1 }
+    let error = Encoder { first: &mut forgetful, next: Some(&mut next), temporal: 4, chunk: 1 }
         .encode(clip(5, 3).view(), &Cancel::new())
         .unwrap_err();
     assert!(error.message.contains("cache_in_0"), "{error}");
@@ -72,7 +72,7 @@ fn a_broken_clip_or_graph_is_an_error() {
 fn a_cancel_and_an_error_of_the_taker_stop_it() {
     let (mut first, mut next) = (causal_filter(true, "latent"), causal_filter(false, "latent"));
     let cancel = Cancel::new();
-    let mut decoder = Decoder { first: &mut first, next: &mut next, chunk: 1 };
+    let mut decoder = Decoder { first: &mut first, next: Some(&mut next), chunk: 1 };
     let mut taken = 0;
     let stopped = decoder.decode(
         clip(9, 3).view(),

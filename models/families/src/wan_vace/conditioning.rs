@@ -18,7 +18,7 @@ mod input {
 pub(super) fn bound(spec: &ControlSpec, control: Array5<f32>, references: usize) -> Conditioning {
     let scale = Array1::from_elem(spec.layers, spec.scale);
     let inputs = vec![(input::CONTROL, control.into()), (input::SCALE, scale.into())];
-    Conditioning { inputs, references, start: None }
+    Conditioning { inputs, references, ..Conditioning::default() }
 }
 
 /// The control `(1, 2c + spatial², f, h, w)` of `canvas`, for a latent of `shape` `(1, c, f, h, w)`.
@@ -110,7 +110,7 @@ mod tests {
         let frames =
             Array4::from_shape_fn((2, 2, 2, 3), |(t, y, x, c)| (t * 8 + y * 4 + x * 2 + c + 1) as f32);
         let mask = Array3::from_shape_fn((2, 2, 2), |(t, _, x)| ((t + x) % 2) as f32);
-        let [inactive, reactive] = parts(&ModelCanvas { frames, mask, references: vec![] });
+        let [inactive, reactive] = parts(&ModelCanvas { frames, mask, references: vec![], rate: 16.0 });
         assert_eq!(inactive[[0, 2, 1, 1, 1]], 17.0, "known: t = 1, y = 1, x = 1, blue");
         assert_eq!(reactive[[0, 2, 1, 1, 1]], 0.0);
         let both = concatenate(Axis(0), &[inactive.view(), reactive.view()]).unwrap();

@@ -14,6 +14,7 @@ fn canvas(frames: usize, references: usize) -> ModelCanvas {
         frames: Array4::from_shape_fn((frames, 16, 32, 3), |(t, ..)| t as f32 / frames as f32),
         mask: Array3::from_shape_fn((frames, 16, 32), |(t, ..)| f32::from(u8::from(t >= 5))),
         references: (0..references).map(|index| picture(index as f32 / 10.0 + 0.5)).collect(),
+        rate: 16.0,
     }
 }
 

@@ -36,7 +36,7 @@ fn a_good_package_opens() {
     let case = Case::new();
     let package = case.open(true).unwrap();
     assert_eq!(package.bytes(), testing::FILES.iter().map(|(_, text)| text.len() as u64).sum::<u64>());
-    assert_eq!(fs::read(package.graph(GraphKind::VaeEncNext)).unwrap(), b"d");
+    assert_eq!(fs::read(package.graph(GraphKind::VaeEncNext).unwrap()).unwrap(), b"d");
     let text = fs::read(case.path(MANIFEST)).unwrap();
     assert_eq!(package.hash(), folder::hash(&text));
     assert_eq!(folder::hash(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

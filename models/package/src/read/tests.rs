@@ -81,6 +81,89 @@ fn what_a_model_takes_includes_what_is_easier() {
     assert_eq!(taken("reference"), [Reference]);
 }
 
+/// The example with `fields` on top.
+fn plus(fields: &[(&str, Value)]) -> Value {
+    let mut manifest = testing::manifest();
+    for (pointer, value) in fields {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        manifest.pointer_mut(parent).unwrap()[key] = value.clone();
+    }
+    manifest
+}
+
+#[test]
+fn a_model_that_holds_tokens_says_how() {
+    let held = ("/held", json!({"strength": 0.5, "noise": 0.25}));
+    let decode = ("/decode", json!({"timestep": 0.125, "noise": 0.0}));
+    let padded = ("/text/padded", json!(false));
+    let full = plus(&[held, decode, padded]);
+    let manifest = parsed(&full).unwrap();
+    assert_eq!(manifest.held.as_ref().unwrap().strength, 0.5);
+    assert!(!manifest.text.padded && parsed(&testing::manifest()).unwrap().text.padded);
+    assert_eq!(serde_json::to_value(&manifest).unwrap(), full);
+    for (pointer, value) in [
+        ("/held", json!({"strength": 0.0, "noise": 0.0})),
+        ("/held", json!({"strength": 1.5, "noise": 0.0})),
+        ("/held", json!({"strength": 1.0, "noise": 1.5})),
+        ("/decode", json!({"timestep": 2.0, "noise": 0.0})),
+        ("/decode", json!({"timestep": 0.0, "noise": -0.5})),
+    ] {
+        let error = parsed(&plus(&[(pointer, value.clone())])).unwrap_err();
+        assert!(error.message.contains(&pointer[1..]), "{value}: {error}");
+    }
+}
+
+#[test]
+fn a_vae_is_stepped_in_both_directions_or_in_none() {
+    let mut whole = with("/graphs/vae_enc_next", None);
+    let error = parsed(&whole).unwrap_err();
+    assert!(error.message.contains("graphs.vae_enc_next"), "{error}");
+    whole["graphs"].as_object_mut().unwrap().remove("vae_dec_next");
+    let manifest = parsed(&whole).unwrap();
+    assert!(!manifest.graphs.is_stepped() && manifest.graphs.entries().len() == 4);
+    let error = parsed(&with("/graphs/vae_dec_next", None)).unwrap_err();
+    assert!(error.message.contains("graphs.vae_dec_next"), "{error}");
+}
+
+#[test]
+fn a_preset_may_list_its_levels_and_limit_its_guidance() {
+    let preset = json!({
+        "steps": 3, "guidance": 2.0, "guidance_rescale": 0.5, "guidance_interval": [0.25, 0.75], "sigmas": [1.0, 0.5, 0.25]
+    });
+    let full = plus(&[("/presets/draft", preset.clone())]);
+    assert_eq!(serde_json::to_value(parsed(&full).unwrap()).unwrap(), full);
+    for (field, value) in [
+        ("sigmas", json!([1.0, 0.5])),
+        ("sigmas", json!([1.0, 0.5, 0.5])),
+        ("sigmas", json!([1.0, 0.5, 0.0])),
+        ("sigmas", json!([1.5, 0.5, 0.25])),
+        ("guidance_rescale", json!(1.5)),
+        ("guidance_interval", json!([0.5, 0.5])),
+        ("guidance_interval", json!([-0.5, 0.5])),
+        ("guidance_interval", json!([0.0, 1.5])),
+    ] {
+        let mut wrong = preset.clone();
+        wrong[field] = value.clone();
+        let error = parsed(&plus(&[("/presets/draft", wrong)])).unwrap_err();
+        assert!(error.message.contains(&format!("presets.draft.{field}")), "{value}: {error}");
+    }
+}
+
+#[test]
+fn a_sampler_that_cannot_be_is_refused() {
+    let sampler = |fields: &[(&str, Value)]| parsed(&plus(fields)).map_err(|error| error.message);
+    let kind = |kind: &str| ("/sampler/kind", json!(kind));
+    let curved = ("/sampler/schedule", json!("linear_quadratic"));
+    assert!(sampler(&[kind("dpm_plus_plus")]).is_ok());
+    assert!(
+        sampler(&[kind("dpm_plus_plus"), ("/sampler/order", json!(3))])
+            .unwrap_err()
+            .contains("sampler.order")
+    );
+    assert!(sampler(&[curved.clone(), ("/sampler/shift", json!(1.0))]).is_ok());
+    assert!(sampler(&[curved]).unwrap_err().contains("sampler.shift"));
+}
+
 #[test]
 fn a_field_of_the_wrong_type_is_named() {
     let mut all = vec![];

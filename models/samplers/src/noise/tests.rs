@@ -37,6 +37,9 @@ fn seeds_streams_and_neighbours_are_unlike() {
         Noise::new(1 << 32, Stream::Clip).latent(shape, 0),
         Noise::new(1, Stream::Reference).latent(shape, 0),
         Noise::new(1, Stream::Coarse).latent(shape, 0),
+        Noise::new(1, Stream::Encoding).latent(shape, 0),
+        Noise::new(1, Stream::Step).latent(shape, 0),
+        Noise::new(1, Stream::Decoding).latent(shape, 0),
         Noise::new(1, Stream::Clip).latent(shape, 4),
     ] {
         assert!(correlation(&other).abs() < 0.08, "{}", correlation(&other));

@@ -4,6 +4,9 @@
 //! 4 each). Where a run of known frames ends amid a latent frame, the model is told of a block that
 //! is half picture and half nothing, which it has hardly learned, and what it makes beside it
 //! suffers. So frames are left out, or made for nothing, until the border falls between two blocks.
+//!
+//! Some models encode frames that follow the unknown as a clip of their own, whose first latent frame stands
+//! for one frame. For them such a run begins with the last frame of a block.
 
 use super::windows::{Part, Rule};
 
@@ -22,7 +25,11 @@ pub(super) fn align(parts: Vec<Part>, rule: &Rule) -> Vec<Part> {
 /// Whether all borders of what is known lie between latent frames.
 fn is_aligned(parts: &[Part], rule: &Rule) -> bool {
     let is_border = |index: &usize| is_given(&parts[index - 1]) != is_given(&parts[*index]);
-    (1..parts.len()).filter(is_border).all(|index| beyond(index, rule) == 0)
+    let good = |index: usize| match is_given(&parts[index]) {
+        true => short_of_start(index, rule) == 0,
+        false => beyond(index, rule) == 0,
+    };
+    (1..parts.len()).filter(is_border).all(good)
 }
 
 /// Frames at index `index` beyond the border of the last latent frame before it.
@@ -33,6 +40,16 @@ fn beyond(index: usize, rule: &Rule) -> usize {
 /// Frames from `index` to the next border.
 fn short_of(index: usize, rule: &Rule) -> usize {
     (rule.multiple - beyond(index, rule)) % rule.multiple
+}
+
+/// Frames from `index` to the next at which a run of known frames may begin after the unknown.
+fn short_of_start(index: usize, rule: &Rule) -> usize {
+    short_of(index + rule.alone, rule)
+}
+
+/// Fewest frames of a run after the unknown that fill latent frames.
+fn least_run(rule: &Rule) -> usize {
+    rule.multiple + rule.alone
 }
 
 fn is_given(part: &Part) -> bool {
@@ -51,7 +68,8 @@ fn align_start(mut parts: Vec<Part>, rule: &Rule) -> Vec<Part> {
     let Some(border) = parts.iter().position(|part| is_given(part) != given) else { return parts };
     let spare = beyond(border, rule);
     if !given || border == rule.multiple {
-        let surplus = std::iter::repeat_n(Part::Surplus, short_of(border, rule));
+        let short = if given { short_of(border, rule) } else { short_of_start(border, rule) };
+        let surplus = std::iter::repeat_n(Part::Surplus, short);
         parts.splice(..0, surplus);
     } else if border >= spare + rule.multiple + rule.offset && parts[..spare].iter().all(is_known) {
         parts.drain(..spare);
@@ -68,8 +86,8 @@ fn last_run(parts: &[Part]) -> usize {
 fn hide_start_of_last_run(mut parts: Vec<Part>, rule: &Rule) -> Vec<Part> {
     let run = last_run(&parts);
     let start = parts.len() - run;
-    let hidden = short_of(start, rule);
-    if start > 0 && run >= hidden + rule.multiple {
+    let hidden = short_of_start(start, rule);
+    if start > 0 && run >= hidden + least_run(rule) {
         parts[start..start + hidden].fill(Part::Surplus);
     }
     parts
@@ -78,7 +96,7 @@ fn hide_start_of_last_run(mut parts: Vec<Part>, rule: &Rule) -> Vec<Part> {
 /// Leaves out the last frames of the last run beyond a border, if a latent frame of it is left.
 fn trim_end(mut parts: Vec<Part>, rule: &Rule) -> Vec<Part> {
     let (run, spare) = (last_run(&parts), beyond(parts.len(), rule));
-    if run < parts.len() && run >= spare + rule.multiple {
+    if run < parts.len() && run >= spare + least_run(rule) {
         parts.truncate(parts.len() - spare);
     }
     parts
@@ -95,7 +113,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81, lead: usize::MAX };
+    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81, lead: usize::MAX, alone: 0 };
 
     fn clip(before: usize, unknown: usize, after: usize) -> Vec<Part> {
         let known = |range: std::ops::Range<usize>| range.map(Part::Known);
@@ -134,13 +152,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_run_that_is_a_clip_of_its_own_begins_with_the_last_frame_of_a_block() {
+        let rule = Rule { alone: 1, ..RULE };
+        let cases = [
+            ((5, 8, 4), "k kkkk mmmm mmmm kkkk"), // too short to be moved
+            ((5, 7, 5), "k kkkk mmmm mmmk kkkk"),
+            ((5, 8, 8), "k kkkk mmmm mmmm ---k kkkk"),
+            ((8, 8, 9), "k kkkk mmmm mmmm ---k kkkk"),
+            ((0, 8, 9), "m mmmm mmmk kkkk kkkk"),
+            ((0, 6, 9), "- -mmm mmmk kkkk kkkk"),
+            ((8, 8, 0), "k kkkk mmmm mmmm"),
+        ];
+        for ((before, unknown, after), wanted) in cases {
+            assert_eq!(spell(&align(clip(before, unknown, after), &rule)), wanted.replace(' ', ""));
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_to_be_made_stays_in_order_and_the_rule_is_met(
             before in 0usize..30, unknown in 1usize..40, after in 0usize..30, multiple in 1usize..9, offset in 0usize..2,
         ) {
             let most = 96 * multiple + offset;
-            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX };
+            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX, alone: 0 };
             let parts = align(clip(before, unknown, after), &rule);
             let made: Vec<_> = parts.iter().filter(|part| matches!(part, Part::Make(_))).filter_map(|part| part.frame()).collect();
             prop_assert_eq!(made, (before..before + unknown).collect::<Vec<_>>());

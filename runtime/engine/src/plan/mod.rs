@@ -12,6 +12,7 @@ pub use windows::{Part, Pass, Rule, schedule};
 
 use pickup_core::{Request, Result, Slot};
 use pickup_package::Manifest;
+use pickup_samplers::{Guidance, Levels};
 
 use crate::abilities;
 
@@ -26,8 +27,10 @@ pub struct Plan {
     pub passes: Vec<Pass>,
     /// Denoising steps of each pass.
     pub steps: u32,
-    /// Guidance scale; 1 leaves guidance out.
-    pub guidance: f32,
+    /// The noise levels of those steps.
+    pub levels: Levels,
+    /// How the steps are guided.
+    pub guidance: Guidance,
     /// What should not be seen.
     pub negative_prompt: String,
     /// Bytes of memory at the peak, estimated.
@@ -47,18 +50,24 @@ impl Plan {
         let canvas = &request.canvas;
         let known: Vec<bool> = canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
         let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
-        let rule = Rule { lead: abilities::lead(manifest), ..Rule::of(&manifest.limits)? };
+        let (lead, alone) = (abilities::lead(manifest), usize::from(manifest.held.is_some()));
+        let rule = Rule { lead, alone, ..Rule::of(&manifest.limits)? };
         let passes = schedule(&known, &rule);
         abilities::check(request, &passes, manifest)?;
         let preset = manifest.presets.of(request.settings.quality, known.contains(&true));
         let steps = request.settings.steps.unwrap_or(preset.steps);
-        let guidance = request.settings.guidance.unwrap_or(preset.guidance);
+        let guidance = Guidance {
+            scale: request.settings.guidance.unwrap_or(preset.guidance),
+            rescale: preset.guidance_rescale,
+            interval: preset.guidance_interval.unwrap_or([0.0, 1.0]),
+        };
         let default_negative = || manifest.guidance_default_negative.clone();
         let mut plan = Self {
             width,
             height,
             passes,
             steps,
+            levels: pickup_families::levels(&manifest.sampler, preset, steps as usize),
             guidance,
             negative_prompt: request.negative_prompt.clone().unwrap_or_else(default_negative),
             peak_bytes: 0,
@@ -70,9 +79,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Whether the transformer runs twice a step.
+    /// Whether the transformer runs twice in any step.
     pub fn is_guided(&self) -> bool {
-        self.guidance != 1.0
+        self.guidance.is_used(self.steps as usize)
     }
 
     /// Frames of each pass.
@@ -82,14 +91,25 @@ impl Plan {
 
     /// Latent values that go through the transformer in one pass.
     pub fn pass_work(&self, pass: &Pass, references: usize, manifest: &Manifest) -> f64 {
-        let runs = f64::from(self.steps) * if self.is_guided() { 2.0 } else { 1.0 };
-        self.latents(pass, references, manifest) as f64 * runs
+        let steps = self.steps as usize;
+        let guided = (0..steps).filter(|&step| self.guidance.is_guided(step, steps)).count();
+        self.latents(pass, references, manifest) as f64 * (steps + guided) as f64
     }
 
-    /// Positions of the latent grid in one pass, references included.
+    /// Positions of the latent grid in one pass, references and frames held beside the clip included.
     fn latents(&self, pass: &Pass, references: usize, manifest: &Manifest) -> usize {
         let latent = &manifest.latent;
-        let frames = pass.parts.len().div_ceil(latent.temporal) + references;
+        let beside = if manifest.held.is_some() { held_beside(pass) } else { 0 };
+        let frames = pass.parts.len().div_ceil(latent.temporal) + references + beside;
         frames * (self.width as usize / latent.spatial) * (self.height as usize / latent.spatial)
     }
+}
+
+/// Latent frames that a model holds beside the clip: two for each run of known frames after the first, one for
+/// a single frame.
+fn held_beside(pass: &Pass) -> usize {
+    let given = |part: &Part| matches!(part, Part::Known(_) | Part::Guide(_));
+    let runs = pass.parts.chunk_by(|a, b| given(a) == given(b));
+    let later = runs.skip(1).filter(|run| run.first().is_some_and(given));
+    later.map(|run| run.len().min(2)).sum()
 }

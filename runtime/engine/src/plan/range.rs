@@ -62,7 +62,7 @@ fn share(room: usize, before: usize, after: usize) -> (usize, usize) {
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81, lead: usize::MAX };
+    const RULE: Rule = Rule { multiple: 4, offset: 1, least: 5, most: 81, lead: usize::MAX, alone: 0 };
 
     fn canvas(runs: &[(bool, usize)]) -> Vec<bool> {
         runs.iter().flat_map(|&(known, count)| std::iter::repeat_n(known, count)).collect()

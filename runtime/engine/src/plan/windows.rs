@@ -62,6 +62,9 @@ pub struct Rule {
     pub most: usize,
     /// Most known frames that a clip may begin with; the last ones of more are taken.
     pub lead: usize,
+    /// 1 if known frames that follow the unknown are a clip of their own to the model, whose first latent frame
+    /// stands for one frame; else 0.
+    pub alone: usize,
 }
 
 impl Rule {
@@ -73,7 +76,7 @@ impl Rule {
         let (multiple, offset) = (limits.frame_multiple.max(1) as usize, limits.frame_offset as usize);
         let longest = limits.max_frames as usize;
         let most = longest.saturating_sub(offset) / multiple * multiple + offset;
-        let mut rule = Self { multiple, offset, least: 0, most, lead: usize::MAX };
+        let mut rule = Self { multiple, offset, least: 0, most, lead: usize::MAX, alone: 0 };
         rule.least = rule.length_for(limits.min_frames as usize);
         if most > longest || rule.least > most || most < 4 {
             return Err(Error::model(format!(
@@ -277,7 +280,7 @@ pub(super) mod tests {
     }
 
     fn rule(most: usize) -> Rule {
-        Rule { multiple: 4, offset: 1, least: 5, most, lead: usize::MAX }
+        Rule { multiple: 4, offset: 1, least: 5, most, lead: usize::MAX, alone: 0 }
     }
 
     #[test]
@@ -340,7 +343,7 @@ pub(super) mod tests {
         ) {
             let known: Vec<bool> = known.iter().flat_map(|&known| std::iter::repeat_n(known, blocks)).collect();
             let most = multiple * (24 / multiple).max(4) + offset;
-            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX };
+            let rule = Rule { multiple, offset, least: multiple + offset, most, lead: usize::MAX, alone: 0 };
             if known.contains(&false) {
                 check(&known, &rule);
             }

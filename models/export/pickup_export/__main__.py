@@ -1,0 +1,7 @@
+"""`python -m pickup_export`."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())

@@ -1,0 +1,108 @@
+"""What the Wan families have in common."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from torch import nn
+from torch.export import Dim
+
+from ..attention import exported_attention
+from ..graphs import write
+from ..source import Checkpoint, Unfit
+from ..stepped_vae import VaeHalf, cache_names
+from ..timesteps import exported_timesteps
+
+#: latents to a token, in each direction
+PATCH = 2
+
+
+def grid() -> tuple[dict, dict]:
+    """Dynamic shapes of a latent `(1, c, f, 2h, 2w)` and of a number for each token, `(1, f, h, w)`."""
+    f, h, w = Dim("f"), Dim("h"), Dim("w")
+    return {2: f, 3: PATCH * h, 4: PATCH * w}, {1: f, 2: h, 3: w}
+
+
+@contextmanager
+def exported(transformer: nn.Module):
+    """`transformer` as it is exported, and as it was afterwards."""
+    with exported_attention(transformer), exported_timesteps(transformer):
+        yield transformer
+
+
+#: fields that the published models' manifests share; what should not be seen is in our words
+PUBLISHED = {
+    "version": "1",
+    "licence": {"spdx": "Apache-2.0", "acceptance_required": False},
+    "tokenizer": {"max_tokens": 512},
+    "guidance_default_negative": "overexposed, washed out, blurred, still picture, subtitles, watermark, painting, low quality, "
+                                 "compression artefacts, deformed hands and faces, extra limbs, cluttered background",
+}
+
+
+def export_vae(vae: AutoencoderKLWan, folder: Path) -> None:
+    """`enc_first`, `enc_next`, `dec_first`, `dec_next` with caches `cache_in_0` … and `cache_out_0` …"""
+    spatial, temporal = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
+    for encode, name, source, target in ((True, "enc", "frames", "latent"), (False, "dec", "latent", "frames")):
+        scale, channels, step = (spatial, 3, temporal) if encode else (1, vae.config.z_dim, 1)
+        first, later = VaeHalf(vae, encode, first=True), VaeHalf(vae, encode, first=False)
+        single = torch.rand(1, channels, 1, 4 * scale, 6 * scale)
+        keys, caches = cache_names(first, single)
+        incoming, outgoing = [f"cache_in_{k}" for k in keys], [target] + [f"cache_out_{k}" for k in keys]
+        auto = {3: Dim.AUTO, 4: Dim.AUTO}
+        write(first, (single,), [source], outgoing, (auto,), folder / f"{name}_first.onnx")
+        several = torch.rand(1, channels, 3 * step, 4 * scale, 6 * scale)
+        write(later, (several, *caches), [source, *incoming], outgoing, ({2: Dim.AUTO, **auto}, tuple(auto for _ in caches)),
+              folder / f"{name}_next.onnx")
+
+
+def stepped(folder: Path, half: str, source: str, first: torch.Tensor, later: torch.Tensor, run: Callable) -> np.ndarray:
+    """What the graphs of one half of a VAE make of a first frame and all later ones."""
+    begun = run(folder / f"{half}_first.onnx", {source: first})
+    caches = {name.replace("_out_", "_in_"): value for name, value in begun.items()}
+    rest = run(folder / f"{half}_next.onnx", {**caches, source: later})
+    target = {"frames": "latent", "latent": "frames"}[source]
+    return np.concatenate([begun[target], rest[target]], 2)
+
+
+def compare_vae(vae: AutoencoderKLWan, folder: Path, size: tuple[int, int, int], run: Callable) -> dict[str, tuple]:
+    """Against diffusers' own loop over frames."""
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (vae.config.latents_mean, vae.config.latents_std))
+    spatial, (frames, height, width) = vae.config.scale_factor_spatial, size
+    clip = torch.rand(1, 3, vae.config.scale_factor_temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
+    latent = (vae.encode(clip).latent_dist.mode() - mean) / std
+    encoded = stepped(folder, "enc", "frames", clip[:, :, :1], clip[:, :, 1:], run)
+    decoded = stepped(folder, "dec", "latent", latent[:, :, :1], latent[:, :, 1:], run)
+    return {"VAE encoder": (encoded, latent), "VAE decoder": (decoded, vae.decode(latent * std + mean).sample)}
+
+
+#: the scheduler's configuration that Pickup's UniPC follows
+SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "predict_x0": True, "solver_type": "bh2"}
+
+
+def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) -> None:
+    """Whether the checkpoint was saved from one of `pipelines`, with a `transformer` of this class."""
+    kinds = {name: checkpoint.kind(name)[1] for name in ("text_encoder", "transformer", "vae", "scheduler")}
+    found = checkpoint.index.get("_class_name"), kinds["transformer"]
+    if found[0] not in pipelines or found[1] != transformer:
+        raise Unfit(f"{checkpoint.folder}: expected a {' or '.join(pipelines)} with a {transformer}, found {found[0]} with {found[1]}. "
+                    "Choose the command for this kind of model.")
+    scheduler = checkpoint.component("scheduler").config
+    schedule = {key: scheduler.get(key) for key in SCHEDULE}
+    if kinds["scheduler"] != "UniPCMultistepScheduler" or schedule != SCHEDULE:
+        raise Unfit(f"{checkpoint.folder}: expected a UniPCMultistepScheduler with {SCHEDULE}, found {kinds['scheduler']} with {schedule}. "
+                    "Other schedules are not known for Wan.")
+
+
+def facts(configurations: dict) -> dict:
+    """Fields of the manifest that follow from the configuration of text encoder, VAE and scheduler."""
+    vae, scheduler = configurations["vae"], configurations["scheduler"]
+    return {"text": {"width": configurations["text_encoder"].d_model},
+            "latent": {"channels": vae.z_dim, "spatial": vae.scale_factor_spatial, "temporal": vae.scale_factor_temporal},
+            "sampler": {"kind": "unipc", "order": scheduler.solver_order, "shift": scheduler.flow_shift,
+                        "train_timesteps": scheduler.num_train_timesteps}}
