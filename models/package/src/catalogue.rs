@@ -16,7 +16,7 @@ pub struct Supported {
     pub title: String,
     /// The code that feeds it.
     pub family: String,
-    /// Where its weights are published. The exporter records the exact revision that it took.
+    /// Where its weights are published, in diffusers' format. The package names the exact revision that it was made of.
     pub source: Source,
     /// What one may do with it.
     pub licence: Terms,
@@ -65,15 +65,16 @@ pub struct Memory {
 }
 
 impl Supported {
-    /// Bytes of its package: half precision, and 8 bits for the text encoder with its embedding in half.
+    /// Bytes of its package in single precision, which is what the exporter writes.
     pub fn bytes(&self) -> u64 {
         let Parameters { transformer, text_encoder, vae } = self.parameters;
-        (2.0 * transformer + 1.3 * text_encoder + 2.0 * vae) as u64
+        (4.0 * (transformer + text_encoder + vae)) as u64
     }
 
-    /// The command that makes its package of the published weights.
+    /// The command that makes its package, where the published weights lie in a folder of their name.
     pub fn export_command(&self) -> String {
-        format!("pickup-export {} --source {} --out {}", self.exporter, self.source.origin, self.name)
+        let folder = self.source.origin.rsplit('/').next().unwrap_or_default();
+        format!("pickup-export {} --source {folder} --out {}", self.exporter, self.name)
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
         for model in &models {
             assert!(model.bytes() > 1_000_000_000, "{}", model.name);
             assert!(!model.memory.is_empty() && model.does.len() < 140, "{}", model.name);
-            assert!(model.export_command().contains(&model.source.origin));
+            assert!(model.export_command().contains(&model.exporter));
         }
         let mut names: Vec<_> = models.iter().map(|model| &model.name).collect();
         names.sort_unstable();

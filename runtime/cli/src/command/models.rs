@@ -62,6 +62,7 @@ fn supported_text(model: &Supported) -> String {
     ];
     let needs = |memory: &pickup_package::Memory| row("needs", format!("{} GB GPU: {}", memory.vram_gb, memory.how));
     rows.extend(model.memory.iter().map(needs));
+    rows.push(row("weights", format!("{} on Hugging Face", model.source.origin)));
     rows.push(row("make it", model.export_command()));
     rows.push(row("install it", format!("pickup models add {}", model.name)));
     format!("{} ({})\n{}", model.name, model.title, table(&rows))
