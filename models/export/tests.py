@@ -10,11 +10,14 @@ import unittest
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKLWan
 
 from pickup_export import command, compare, report
 from pickup_export.graphs import export_text_encoder
 from pickup_export.source import Unfit
+from pickup_export.stepped_vae import VaeHalf
 from pickup_export.tiny import ltx, wan_ti2v
+from pickup_export.tiny.parts import seeded
 
 COMMITTED = Path(__file__).parents[2] / "tests" / "goldens" / wan_ti2v.NAME
 LICENCE = "Do what you like.\n"
@@ -126,6 +129,41 @@ class Export(unittest.TestCase):
         errors = [line.split("|") for line in (self.out / "export.md").read_text("utf-8").splitlines() if "e-" in line]
         self.assertEqual(len(errors), 4)
         self.assertTrue(all(float(row[2]) < 2e-5 for row in errors), errors)
+
+
+class SteppedVae(unittest.TestCase):
+    """The VAE with the published model's widths, which grow from block to block, in torch."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        torch.set_grad_enabled(False)
+        torch.manual_seed(0)
+        cls.vae = seeded(AutoencoderKLWan(
+            base_dim=4, decoder_base_dim=8, z_dim=48, dim_mult=[1, 2, 4, 4], num_res_blocks=2, temperal_downsample=[False, True, True],
+            is_residual=True, in_channels=12, out_channels=12, patch_size=2, scale_factor_spatial=16, latents_mean=[0.1] * 48,
+            latents_std=[1.5] * 48), 9)
+
+    def step(self, encode: bool, x: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
+        """`x` in pieces of `sizes` frames."""
+        first, later, *more = x.split(sizes, 2)
+        out, *caches = VaeHalf(self.vae, encode, first=True)(first)
+        outs = [out]
+        for piece in (later, *more):
+            out, *caches = VaeHalf(self.vae, encode, first=False)(piece, *caches)
+            outs.append(out)
+        return torch.cat(outs, 2)
+
+    def test_steps_give_what_diffusers_gives(self) -> None:
+        clip = torch.rand(1, 3, 17, 32, 48) * 2 - 1
+        latent = (self.vae.encode(clip).latent_dist.mode() - 0.1) / 1.5
+        frames = self.vae.decode(latent * 1.5 + 0.1).sample
+        for sizes in ((1, 4, 4, 4, 4), (1, 8, 8), (1, 12, 4)):
+            encoded = self.step(True, clip, sizes)
+            self.assertLess((encoded - latent).abs().max().item(), 2e-5, sizes)
+        for sizes in ((1, 1, 1, 1, 1), (1, 3, 1), (1, 4)):
+            decoded = self.step(False, latent, sizes)
+            self.assertLess((decoded - frames).abs().max().item(), 2e-5, sizes)
+        self.assertGreater((frames[:, :, 1:] - frames[:, :, :-1]).abs().max().item(), 0.01, "frames differ")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Whether a model can do what is asked, and if not, what comes nearest.
 
-use pickup_core::{Error, Request, Result, Slot};
+use pickup_core::{Error, Job, Request, Result, Slot};
 use pickup_package::{Conditioning, Manifest};
 
 use crate::plan::{LEAST_CONTEXT, Part, Pass};
@@ -85,11 +85,12 @@ fn lacks(manifest: &Manifest, what: &str) -> Error {
 /// The job that comes nearest to one whose frames after the generated ones, or all known ones, the model
 /// does not take.
 fn nearest(has_start: bool, manifest: &Manifest) -> String {
-    let job = match has_start && manifest.takes(Conditioning::First) {
-        true => "\"Extend after\", from what comes before alone",
-        false => "\"Generate\", from text alone",
+    let (job, given) = match has_start && manifest.takes(Conditioning::First) {
+        true => (Job::ExtendAfter, "what comes before"),
+        false => (Job::Generate, "text"),
     };
-    format!("The nearest that it can do is {job}. Or choose another model.")
+    let job = job.label();
+    format!("The nearest that it can do is \"{job}\", from {given} alone. Or choose another model.")
 }
 
 /// A model without keyframes makes only what fits one clip: windows of a longer one would guide each other.

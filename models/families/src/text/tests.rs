@@ -15,7 +15,7 @@ fn tokens_are_those_of_transformers() {
         ids: Vec<i64>,
         mask: Vec<i64>,
     }
-    let text = std::fs::read(goldens().join("components/tokens.json")).unwrap();
+    let text = std::fs::read(goldens().join("wan_vace/components/tokens.json")).unwrap();
     let golden: Vec<Golden> = serde_json::from_slice(&text).unwrap();
     let file = goldens().join("tiny_wan_vace/tokenizer/tokenizer.json");
     let tokenizer = TextTokenizer::open(&file, golden[0].ids.len(), 0).unwrap();
