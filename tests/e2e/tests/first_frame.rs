@@ -10,7 +10,9 @@ const SIZE: (u32, u32) = (96, 64);
 /// Runs a job with the model.
 fn ask(bench: &Bench, arguments: &[&str]) -> Answer {
     let models = tiny_first_frame_package();
-    let all = [arguments, &["--model", "tiny-wan-ti2v", "--steps", "2", "--json"]].concat();
+    let all =
+        [arguments, &["--model", "tiny-wan-ti2v", "--steps", "2", "--out", "out", "--overwrite", "--json"]]
+            .concat();
     bench.pickup_with(&all, &[("PICKUP_MODELS", Some(models.as_os_str()))])
 }
 

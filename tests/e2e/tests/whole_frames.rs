@@ -10,7 +10,8 @@ const SIZE: (u32, u32) = (96, 64);
 /// Runs a job with the model.
 fn ask(bench: &Bench, arguments: &[&str]) -> Answer {
     let models = tiny_whole_frames_package();
-    let all = [arguments, &["--model", "tiny-ltx", "--steps", "2", "--json"]].concat();
+    let all = [arguments, &["--model", "tiny-ltx", "--steps", "2", "--json", "--out", "made", "--overwrite"]]
+        .concat();
     bench.pickup_with(&all, &[("PICKUP_MODELS", Some(models.as_os_str()))])
 }
 
