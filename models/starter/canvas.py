@@ -56,6 +56,18 @@ def find_references(codec: Codec, control: torch.Tensor) -> tuple[torch.Tensor, 
     return reference, frame - reference.sum(1, keepdim=True)
 
 
+def anything_known(codec: Codec, inactive: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Whether a canvas of latents `(b, c, f, h, w)` may hold a known block beside its references `(b, 1, f, 1, 1)`.
+
+    The mean colours of a block that is known differ from mid grey by more than GREY in a frame, of which the first
+    components then tell: being orthonormal, at least one of the dozen by that colour's share.
+    """
+    colours = 3 * TEMPORAL
+    grey = (codec.basis[:colours].sum(1) * -LEVEL)[:, None, None, None]
+    away = (inactive[:, :colours] * codec.scale[:colours, None, None, None] - grey) * (1 - reference)
+    return away.abs().max() > GREY * SPATIAL / colours**0.5
+
+
 def read_canvas(codec: Codec, control: torch.Tensor) -> Canvas:
     """Understand a control input `(b, 2c+64, f, h, w)`."""
     inactive, mask = control[:, :codec.channels], control[:, 2 * codec.channels:]

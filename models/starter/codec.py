@@ -4,18 +4,21 @@ Frames are cut in blocks of 8x8x4 pixels, each of which becomes C numbers; the f
 are alike, so that its latents mean what all others mean. Blocks do not overlap in time, so nothing is cached between
 calls. The first components of a block are its mean colour in each of its frames, exactly; the others are principal
 components of what is left. Because of the former, a decoded block tells exactly which of its frames were painted mid
-grey, that is, are unknown.
+grey, that is, are unknown. What is shown has small steps between blocks smoothed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 SPATIAL, TEMPORAL = 8, 4
 #: the grey level taken as zero of the latents; not mid grey, so that the latents of mid grey are far from zero.
 LEVEL = -0.35
+#: a step at the edge of two blocks that is surely not the picture's, of a range of 2
+STEP = 0.12
 OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float64)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
 
@@ -33,6 +36,28 @@ def from_blocks(blocks: torch.Tensor, depth: int) -> torch.Tensor:
     b, n, h, w, _ = blocks.shape
     x = blocks.reshape(b, n, h, w, 3, depth, SPATIAL, SPATIAL)
     return x.permute(0, 4, 1, 5, 2, 6, 3, 7).reshape(b, 3, n * depth, h * SPATIAL, w * SPATIAL)
+
+
+def smooth_steps(frames: torch.Tensor) -> torch.Tensor:
+    """Frames `(b, 3, t, H, W)` with small steps at the edges of blocks levelled, as the deblocking filters of video codecs do.
+
+    What a step has more than the slopes beside it, averaged along a block's edge, is spread over both blocks if it is
+    no larger than STEP; twice that is taken for an edge of the picture and left.
+    """
+    return _smooth_columns(_smooth_columns(frames).transpose(3, 4)).transpose(3, 4)
+
+
+def _smooth_columns(frames: torch.Tensor) -> torch.Tensor:
+    """`smooth_steps` from left to right."""
+    b, c, t, height, width = frames.shape
+    x = frames.reshape(b * c * t, height, width // SPATIAL, SPATIAL)
+    left, right = x[:, :, :-1], x[:, :, 1:]
+    slopes = (left[..., -1] - left[..., -2] + right[..., 1] - right[..., 0]) / 2
+    step = F.avg_pool2d((right[..., 0] - left[..., -1] - slopes)[:, None], (SPATIAL, 1))
+    step = step * (2 - step.abs() / STEP).clamp(0, 1)
+    step = F.pad(F.interpolate(step, scale_factor=(float(SPATIAL), 1.0), mode="bilinear")[:, 0], (1, 1))[..., None]
+    ramp = (torch.arange(SPATIAL, device=x.device, dtype=x.dtype) + 0.5) / SPATIAL / 2
+    return (x + step[:, :, 1:] * ramp - step[:, :, :-1] * (0.5 - ramp)).reshape(frames.shape)
 
 
 def mean_colour_basis(depth: int) -> np.ndarray:
@@ -106,10 +131,10 @@ class Codec(nn.Module):
         return torch.cat([first, self.encode_next(frames[:, :, 1:])], 2) if frames.shape[2] > 1 else first
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """A whole clip `(b, c, n+1, h, w)` to `(b, 3, 4n+1, H, W)`, clamped to -1..1."""
+        """A whole clip `(b, c, n+1, h, w)` to `(b, 3, 4n+1, H, W)` as it is shown: steps smoothed, clamped to -1..1."""
         first = self.decode_first(latent[:, :, :1])
         whole = torch.cat([first, self.decode_next(latent[:, :, 1:])], 2) if latent.shape[2] > 1 else first
-        return whole.clamp(-1, 1)
+        return smooth_steps(whole).clamp(-1, 1)
 
 
 def fit_on_world(channels: int, clips: int = 240, seed: int = 9_000_000) -> Codec:

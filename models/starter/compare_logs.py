@@ -1,4 +1,4 @@
-"""Compare the log of a run, or of its beginning, with the committed one: `python compare_logs.py train.csv`.
+"""Compare the log of a run, or of its beginning, with that of the last sitting: `python compare_logs.py train.csv`.
 
 Both losses are averaged over the second half of what the new log covers. Exits with 1 if one is more than a tenth higher.
 """
@@ -20,7 +20,7 @@ def mean_loss(log: Path, name: str, last: int) -> float:
 
 
 def main() -> None:
-    new, old = Path(sys.argv[1]), Path(__file__).parent / "log/train.csv"
+    new, old = Path(sys.argv[1]), Path(__file__).parent / "log/sitting2.csv"
     last = max(int(row["clips"]) for row in csv.DictReader(new.open()))
     failed = False
     for name in LOSSES:

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import tokenizer as words
+from codec import smooth_steps
 from masks import control_input, sample_mask
 from network import Config, Starter
 from package_io import TURNED
@@ -30,13 +31,13 @@ INLINE = 1024  # bytes; smaller weights stay inside the graph
 class Call(nn.Module):
     """One method of a module as a module of its own."""
 
-    def __init__(self, owner: nn.Module, method: str, clamp: bool = False):
+    def __init__(self, owner: nn.Module, method: str, shown: bool = False):
         super().__init__()
-        self.owner, self.method, self.clamp = owner, method, clamp
+        self.owner, self.method, self.shown = owner, method, shown
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = getattr(self.owner, self.method)(x)
-        return out.clamp(-1, 1) if self.clamp else out
+        return smooth_steps(out).clamp(-1, 1) if self.shown else out
 
 
 def load(checkpoint: Path, averaged: bool = True) -> tuple[Starter, dict]:
@@ -54,13 +55,30 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], names: list[str],
                                     opset_version=OPSET, dynamo=True, verbose=False)
     model = program.model_proto
     name_weights(model.graph, module)
+    drop_unused(model.graph)
     del model.metadata_props[:]
-    for node in model.graph.node:  # notes of the exporter: source paths, mostly
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
-        del value.metadata_props[:]
+    for graph in with_branches(model.graph):
+        for node in graph.node:  # notes of the exporter: source paths, mostly
+            del node.metadata_props[:]
+            node.doc_string = ""
+            if node.op_type == "GridSample":  # which the exporter writes as opset 16 has it, if it is inside a branch
+                name_linear(node)
+        for value in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
+            del value.metadata_props[:]
     return model
+
+
+def name_linear(node: onnx.NodeProto) -> None:
+    """Call a GridSample's mode what it is called from opset 20 on."""
+    for attribute in node.attribute:
+        if attribute.name == "mode" and attribute.s == b"bilinear":
+            attribute.s = b"linear"
+
+
+def with_branches(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
+    """A graph and those inside its nodes."""
+    inner = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    return [graph, *(g for branch in inner for g in with_branches(branch))]
 
 
 def name_weights(graph: onnx.GraphProto, module: nn.Module) -> None:
@@ -79,10 +97,19 @@ def name_weights(graph: onnx.GraphProto, module: nn.Module) -> None:
             names[tensor.name] = name
             taken.add(name)
             tensor.name = name
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-    for value in graph.value_info:
-        value.name = names.get(value.name, value.name)
+    for part in with_branches(graph):
+        for node in part.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+        for value in [*part.output, *part.value_info]:
+            value.name = names.get(value.name, value.name)
+
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Leave out what the exporter folded into the graph and nothing reads."""
+    read = {name for part in with_branches(graph) for node in part.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def store_half(model: onnx.ModelProto) -> None:
@@ -198,7 +225,8 @@ def manifest(net: Starter, package: Path, revision: str) -> dict:
         "frame_rate": {"native": [16, 1], "follows_timeline": True},
         "conditioning": ["first", "last", "clip_start", "clip_end", "keyframe", "mask", "reference"],
         "sampler": {"kind": "flow_euler", "order": 1, "shift": 6.0, "train_timesteps": 1000},
-        "presets": {"draft": {"steps": 4, "guidance": 2.0}, "final": {"steps": 10, "guidance": 2.0},
+        "presets": {"draft": {"steps": 4, "guidance": 3.0, "sigmas": [1.0, 0.97, 0.93, 0.8]},
+                    "final": {"steps": 16, "guidance": 4.0, "guidance_interval": [0.0, 0.75]},
                     "continuing": {"steps": 1, "guidance": 1.0}},
         "guidance_default_negative": "",
         "files": files,
@@ -225,11 +253,11 @@ def check(net: Starter, package: Path) -> dict[str, float]:
         latent = run("vae/enc_next.onnx", frames=video)
         worst["encoder: largest"] = float(np.abs(latent - net.codec.encode_next(video).numpy()).max())
         frames_ = run("vae/dec_next.onnx", latent=torch.from_numpy(latent))
-        worst["decoder: largest"] = float(np.abs(frames_ - net.codec.decode_next(torch.from_numpy(latent)).clamp(-1, 1).numpy()).max())
+        worst["decoder: largest"] = float(np.abs(frames_ - smooth_steps(net.codec.decode_next(torch.from_numpy(latent))).clamp(-1, 1).numpy()).max())
         first = run("vae/enc_first.onnx", frames=video[:, :, :1])
         worst["first encoder: largest"] = float(np.abs(first - net.codec.encode_first(video[:, :, :1]).numpy()).max())
         back = run("vae/dec_first.onnx", latent=torch.from_numpy(first))
-        worst["first decoder: largest"] = float(np.abs(back - net.codec.decode_first(torch.from_numpy(first)).clamp(-1, 1).numpy()).max())
+        worst["first decoder: largest"] = float(np.abs(back - smooth_steps(net.codec.decode_first(torch.from_numpy(first))).clamp(-1, 1).numpy()).max())
     return worst
 
 
@@ -237,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--package", type=Path, default=Path(__file__).parent / "package")
-    parser.add_argument("--revision", default="recipe 2")
+    parser.add_argument("--revision", default="recipe 3")
     args = parser.parse_args()
     torch.set_num_threads(2)
     net, state = load(args.checkpoint)

@@ -11,6 +11,7 @@ s = f * h/2 * w/2 tokens, d width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -26,13 +27,22 @@ class Config:
     channels: int = 192
     width: int = 192
     layers: int = 8
-    motion_layer: int = 4
+    motion_layer: int = 4  # layers before which where things are, and how they move, is told
+    cover_layer: int = 6   # layers before which what they cover is told
     heads: int = 6
     text_width: int = 128
     text_layers: int = 2
     text_heads: int = 4
     vocabulary: int = 80
     max_tokens: int = 32
+
+
+TOKEN = 16          # pixels to a side of a token
+RADIUS = 10         # pixels, of a thing in a picture 64 pixels high, about which sizes are told
+CELLS = 8           # cells to a side of a token, in which it is told what covers it
+THINGS = 2          # things that the text may tell of
+PATHS = THINGS + 1  # of the things, and of the scene behind them
+FOLLOWED = (0, 0, 1, 1, 2, 3)  # which path each head of a layer follows; 0 is none
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
@@ -45,8 +55,15 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> tor
         return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
+def either(choice: torch.Tensor, one: Callable, other: Callable, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """What `one` makes of the inputs if `choice` holds, else what `other` does; in an exported graph an If."""
+    if torch.compiler.is_exporting():
+        return torch.cond(choice, one, other, inputs)
+    return (one if choice else other)(*inputs)
+
+
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position: both halves of `(b, s, heads, e)` turned by angles `(b, s, 1, e/2)`."""
+    """Rotary position: both halves of `(b, s, heads, e)` turned by angles `(b, s, heads, e/2)`."""
     one, other = x.chunk(2, -1)
     return torch.cat([one * cos - other * sin, one * sin + other * cos], -1)
 
@@ -61,6 +78,18 @@ def spread_frames(x: torch.Tensor, tokens: int) -> torch.Tensor:
     """What is said of frames `(b, f, k)` to each of their tokens: `(b, f*tokens, k)`."""
     b, f, k = x.shape
     return x.unsqueeze(2).expand(b, f, tokens, k).reshape(b, f * tokens, k)
+
+
+def token_centres(h: int, w: int, like: torch.Tensor) -> torch.Tensor:
+    """The middles of a frame's tokens `(h/2*w/2, 2)`, x first, in tokens."""
+    y = torch.arange(h // 2, device=like.device, dtype=like.dtype)[:, None] + 0.5
+    x = torch.arange(w // 2, device=like.device, dtype=like.dtype)[None] + 0.5
+    return torch.stack([x.expand(h // 2, w // 2), y.expand(h // 2, w // 2)], -1).flatten(0, 1)
+
+
+def frame_times(position: torch.Tensor) -> torch.Tensor:
+    """The middle of each latent frame, in frames."""
+    return torch.where(position > 0.5, TEMPORAL * position - 1.5, torch.zeros_like(position))
 
 
 class TextEncoder(nn.Module):
@@ -106,7 +135,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor, text: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """`x` (b, s, d), `level` (b, d), `text` (b, l, text_width), `cos` and `sin` (b, s, 1, e/2)."""
+        """`x` (b, s, d), `level` (b, d), `text` (b, l, text_width), `cos` and `sin` (b, s, heads, e/2)."""
         scale1, shift1, gate1, scale2, shift2, gate2 = self.modulation(level).unsqueeze(1).chunk(6, 2)
         q, k, v = self.qkv(self.norm1(x) * (1 + scale1) + shift1).chunk(3, 2)
         q = rotate(self._unit(q, self.q_norm), cos, sin).flatten(2)
@@ -123,18 +152,28 @@ class Block(nn.Module):
 
 
 @dataclass
+class Layout:
+    """Where the things of a clip are, and how large."""
+    places: torch.Tensor  # (b, f, THINGS, 2) their middles in tokens from the top left corner, x first
+    size: torch.Tensor    # (b, THINGS) logarithm of their radius, of RADIUS pixels in a picture 64 pixels high
+    cover: torch.Tensor   # (b, s, THINGS, CELLS**2) logits of what they cover of each token's cells, row by row
+
+
+@dataclass
 class Prediction:
     """What the transformer says of a noisy clip."""
     clean: torch.Tensor         # (b, c, f, h, w) predicted clean latents
-    guess: torch.Tensor         # (b, c, f, h, w) the part of it that comes from known frames alone
-    canvas: cv.Canvas | None
-    rates: torch.Tensor | None  # (b, n, 4, H/4, W/4) pixels a frame: x, y towards the past source, x, y towards the future one
+    guess: torch.Tensor         # (b, c, f, h, w) the part of it that comes from known frames and references alone
+    paths: torch.Tensor         # (b, PATHS, 3) how the text says that things move, as `Transformer.paths`
+    layout: Layout              # where things are
+    rates: torch.Tensor         # (b, n, 4, H/4, W/4) pixels a frame: x, y towards the past source, x, y towards the future one
 
 
 class Transformer(nn.Module):
     """The diffusion transformer. Its graph returns the velocity noise - clean."""
 
     FIELD = 6  # numbers to a motion cell: two rates, the lean between the sources, and faith in the measured motion
+    WAVES = (0.25, 0.5, 1.0, 2.0)  # in half turns a radius, how a token is told its place within a thing
     LAP = 4    # latents to a side of what one token draws; tokens are 2 apart, so that neighbours overlap and no edge shows
 
     def __init__(self, config: Config, codec: Codec):
@@ -146,31 +185,83 @@ class Transformer(nn.Module):
         self.embed_control = nn.Linear(4 * (c + TEMPORAL + 1 + 6 + cv.SHIFTS) + 4 * TEMPORAL + 2 + 6, d)
         self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d))
         self.gist = nn.Sequential(nn.Linear(config.text_width, d), nn.SiLU(), nn.Linear(d, d))
+        self.way = nn.Sequential(nn.Linear(config.text_width, d), nn.SiLU(), nn.Linear(d, PATHS * 3))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm_motion = nn.LayerNorm(d)
+        self.place, self.trust = nn.Linear(d, THINGS * 4), nn.Linear(d, THINGS)
+        self.embed_place = nn.Linear(THINGS * (4 * len(self.WAVES) + 1), d)
         self.embed_guess = nn.Linear(4 * c, d)
+        self.cover, self.embed_cover = nn.Linear(d, THINGS * CELLS**2), nn.Linear(THINGS * CELLS**2, d)
         self.norm = nn.LayerNorm(d, elementwise_affine=False)
         self.level_out = nn.Linear(d, 2 * d)
         self.residual = nn.ConvTranspose2d(d, c, self.LAP, stride=2, padding=1)
         self.field = nn.Linear(d, TEMPORAL * 16 * self.FIELD)
-        for layer in (self.level_out, self.residual, self.field):
+        for layer in (self.level_out, self.residual, self.field, self.way[2], self.place, self.trust, self.embed_place, self.cover, self.embed_cover):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def angles(self, position: torch.Tensor, h: int, w: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rotary cosines and sines `(b, s, 1, e/2)` over time, rows and columns."""
-        pairs = self.config.width // self.config.heads // 2
+    def paths(self, text: torch.Tensor) -> torch.Tensor:
+        """How the text says that the first thing, the second and the scene move, `(b, PATHS, 3)`.
+
+        In a picture 64 pixels high: pixels a frame to the right and down, and growth in 1/32 a frame.
+        """
+        return self.way(text.sum(1) / 8).unflatten(1, (PATHS, 3))
+
+    def angles(self, position: torch.Tensor, paths: torch.Tensor, h: int, w: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotary cosines and sines `(b, s, heads, e/2)` over time, rows and columns.
+
+        Some heads see places at rest. Each of the others sees them from one of the paths, so that what moves as the
+        text says stays in one place for it: what noise hides in one frame is then told by all frames together.
+        """
+        pairs, heads = self.config.width // self.config.heads // 2, self.config.heads
         sizes = (pairs - 2 * (pairs // 3), pairs // 3, pairs // 3)
         b, f = position.shape
-        rows = torch.arange(h // 2, device=position.device, dtype=position.dtype)
-        columns = torch.arange(w // 2, device=position.device, dtype=position.dtype)
-        axes = (position[:, :, None, None], rows[None, None, :, None], columns[None, None, None])
+        frame = torch.where(position > -0.5, frame_times(position) - 2 * position[:, -1:], torch.zeros_like(position))
+        follows = F.pad(paths, (0, 0, 1, 0))[:, [FOLLOWED[i % len(FOLLOWED)] for i in range(heads)]]
+        travel = frame[:, :, None, None] * follows[:, None]  # (b, f, heads, 3)
+        shrink = torch.exp(-travel[..., 2] / 32)[:, :, None, None]
+        rows = torch.arange(h // 2, device=position.device, dtype=position.dtype) - (h // 2 - 1) / 2
+        columns = torch.arange(w // 2, device=position.device, dtype=position.dtype) - (w // 2 - 1) / 2
+        scale = h / TOKEN / 8  # tokens to a pixel of a picture 64 pixels high
+        axes = (position[:, :, None, None, None].expand(b, f, h // 2, w // 2, heads),
+                (rows[None, None, :, None, None] * shrink - scale * travel[:, :, None, None, :, 1]).expand(b, f, h // 2, w // 2, heads),
+                (columns[None, None, None, :, None] * shrink - scale * travel[:, :, None, None, :, 0]).expand(b, f, h // 2, w // 2, heads))
         parts = []
         for axis, size in zip(axes, sizes):
             wave = 60.0 ** (-torch.arange(size, device=axis.device, dtype=axis.dtype) / size)
-            parts.append((axis[..., None] * wave).expand(b, f, h // 2, w // 2, size))
-        angle = torch.cat(parts, -1).reshape(b, f * (h // 2) * (w // 2), 1, pairs)
+            parts.append(axis[..., None] * wave)
+        angle = torch.cat(parts, -1).reshape(b, f * (h // 2) * (w // 2), heads, pairs)
         return angle.cos(), angle.sin()
+
+    def layout(self, tokens: torch.Tensor, level: torch.Tensor, paths: torch.Tensor, position: torch.Tensor, h: int, w: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where and how large tokens `(b, s, d)` take the things to be, as `Layout.places` and `Layout.size`.
+
+        Each frame's tokens vote for a middle. Through the middles goes a straight line, whose slope is as seen where
+        little noise hides it, and as the text says where much does.
+        """
+        f = position.shape[1]
+        votes = self.place(tokens).unflatten(1, (f, (h // 2) * (w // 2))).unflatten(3, (THINGS, 4))
+        share = torch.softmax(votes[..., :1], 2)
+        middles = (share * (token_centres(h, w, tokens)[:, None] + votes[..., 1:3])).sum(2)  # (b, f, THINGS, 2)
+        counted = (position > -0.5).to(tokens.dtype)[:, :, None, None]
+        share_of_frame = counted / counted.sum(1, keepdim=True)
+        frame = frame_times(position)[:, :, None, None]
+        frame = frame - (share_of_frame * frame).sum(1, keepdim=True)
+        average = (share_of_frame * middles).sum(1, keepdim=True)
+        seen = (share_of_frame * frame * (middles - average)).sum(1) / ((share_of_frame * frame.square()).sum(1) + 1e-3)
+        told = paths[:, :THINGS, :2] * (h / TOKEN / 8)
+        slope = told + torch.sigmoid(self.trust(level))[:, :, None] * (seen - told)
+        size = (share_of_frame * (share * votes[..., 3:]).sum(2)).sum(1)
+        return average + slope[:, None] * frame, size[..., 0]
+
+    def within(self, places: torch.Tensor, size: torch.Tensor, h: int, w: int) -> torch.Tensor:
+        """How each token lies to the things, `(b, s, k)`: waves of the distance to their middles in radii, fading, and the radius."""
+        radius = (size.exp() * (h / 8 * RADIUS / TOKEN))[:, None, None, :, None]
+        away = (token_centres(h, w, places)[:, None] - places[:, :, None]) / radius  # (b, f, tokens, THINGS, 2)
+        near = torch.exp(-away.square().sum(-1, keepdim=True) / 8)
+        turns = [math.pi * wave * away for wave in self.WAVES]
+        waves = [part for turn in turns for part in (turn.sin(), turn.cos())]
+        return torch.cat([near * part for part in (*waves, size[:, None, None, :, None].expand_as(near))], -1).flatten(3).flatten(1, 2)
 
     def describe(self, canvas: cv.Canvas, inactive: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens' view of the control, `(b, s, ...)`: known pixels, what is known, distances in time, motion nearby.
@@ -237,39 +328,65 @@ class Transformer(nn.Module):
         x = (self.norm(x) * (1 + scale) + shift).reshape(-1, h // 2, w // 2, x.shape[2]).permute(0, 3, 1, 2)
         return self.residual(x).unflatten(0, (-1, f)).transpose(1, 2)
 
+    def known_features(self, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens' view of a control in which something is known, and the motion that known frames carry over."""
+        c = self.config.channels
+        features, carried = self.describe(cv.read_canvas(self.codec, control), control[:, :c], control[:, 2 * c:])
+        return features.contiguous(), carried.contiguous()
+
+    def blank_features(self, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`known_features` of a control in which nothing is known."""
+        c = self.config.channels
+        b, _, f, h, w = control.shape
+        reference, position = cv.find_references(self.codec, control)
+        features = self.describe_blank(reference, position, control[:, :c], control[:, 2 * c:])
+        return features.contiguous(), control.new_zeros(b, f * TEMPORAL, 2, h, w)
+
+    def known_guess(self, tokens: torch.Tensor, carried: torch.Tensor, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What known frames alone let one guess `(b, c, f, h, w)`, where anything is unknown `(b, 1, f, h, w)`, and the rates."""
+        canvas = cv.read_canvas(self.codec, control)
+        rates, lean = self.motion(tokens, carried)
+        guess = self.codec.encode_next(self.moved_guess(canvas, rates, lean).transpose(1, 2))
+        known = canvas.known.unflatten(1, (-1, TEMPORAL)).amin(2)
+        return guess.contiguous(), (1 - known[:, None]).contiguous(), rates.contiguous()
+
+    def blank_guess(self, tokens: torch.Tensor, carried: torch.Tensor, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """`known_guess` where nothing is known."""
+        b, _, f, h, w = control.shape
+        return control.new_zeros(b, self.config.channels, f, h, w), control.new_ones(b, 1, f, h, w), control.new_zeros(b, f * TEMPORAL, 4, 2 * h, 2 * w)
+
     def predict(self, noisy: torch.Tensor, sigma: torch.Tensor, text: torch.Tensor, control: torch.Tensor,
-                control_scale: torch.Tensor, blank: bool = False) -> Prediction:
-        """Predict the clean latents. `blank` promises that nothing is known and skips what then has no effect."""
+                control_scale: torch.Tensor) -> Prediction:
+        """Predict the clean latents. Where nothing is known, what known frames say is not computed."""
         b, c, f, h, w = noisy.shape
         layers = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
         reference, position = cv.find_references(self.codec, control)
-        keep = reference[:, None, :, None, None]
-        inactive, mask = control[:, :c], control[:, 2 * c:]
-        if blank:
-            canvas, features = None, self.describe_blank(reference, position, inactive, mask)
-        else:
-            canvas = cv.read_canvas(self.codec, control)
-            features, carried = self.describe(canvas, inactive, mask)
-        cos, sin = self.angles(position, h, w)
+        keep, inactive = reference[:, None, :, None, None], control[:, :c]
+        known = cv.anything_known(self.codec, inactive, keep)
+        features, carried = either(known, self.known_features, self.blank_features, (control,))
+        paths = self.paths(text)
+        cos, sin = self.angles(position, paths, h, w)
         with layers():
             level = self.level(sigma, text)
             x = self.embed_noisy(patches(self.even(noisy, sigma))) + control_scale[0] * self.embed_control(features)
             for block in self.blocks[:self.config.motion_layer]:
                 x = block(x, level, text, cos, sin)
-        if blank:
-            rates, guess, unknown = None, keep * inactive, 1 - keep
-        else:
-            rates, lean = self.motion(self.norm_motion(x.float()), carried)
-            guess = self.codec.encode_next(self.moved_guess(canvas, rates, lean).transpose(1, 2))
-            guess = guess + keep * (inactive - guess)
-            unknown = (1 - canvas.known.unflatten(1, (f, TEMPORAL)).amin(2)[:, None]) * (1 - keep)
+        tokens = self.norm_motion(x.float())
+        places, size = self.layout(tokens, level.float(), paths, position, h, w)
+        guess, unknown, rates = either(known, self.known_guess, self.blank_guess, (tokens, carried, control))
+        guess, unknown = guess + keep * (inactive - guess), unknown * (1 - keep)
         with layers():
-            x = x + self.embed_guess(patches(guess))
-            for block in self.blocks[self.config.motion_layer:]:
+            x = x + self.embed_guess(patches(guess)) + self.embed_place(self.within(places, size, h, w))
+            for block in self.blocks[self.config.motion_layer:self.config.cover_layer]:
+                x = block(x, level, text, cos, sin)
+            cover = self.cover(self.norm(x))
+            x = x + self.embed_cover(torch.sigmoid(cover))
+            for block in self.blocks[self.config.cover_layer:]:
                 x = block(x, level, text, cos, sin)
             residual = self.draw(x, level, f, h, w)
         clean = guess + unknown * self.codec.deviation[:, None, None, None] * residual.float()
-        return Prediction(clean, guess, canvas, rates)
+        layout = Layout(places, size, cover.float().unflatten(2, (THINGS, CELLS**2)))
+        return Prediction(clean, guess, paths, layout, rates)
 
     def forward(self, hidden_states: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor,
                 control_hidden_states: torch.Tensor, control_scale: torch.Tensor) -> torch.Tensor:

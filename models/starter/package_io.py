@@ -43,24 +43,40 @@ def read_weights(graph: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def load_package(package: Path) -> Starter:
-    """The networks with exactly the weights of the package.
-
-    Raises `KeyError` if a weight is missing.
-    """
+def read_package(package: Path) -> tuple[Config, dict[str, torch.Tensor]]:
+    """The sizes of a package's networks, and their weights by the names that `Starter` has for them."""
     graphs = {"text": "text_encoder/model.onnx", "transformer": "transformer/model.onnx", "codec": "vae/dec_next.onnx"}
     parts = {part: read_weights(package / graph) for part, graph in graphs.items()}
     text, told, codec = parts["text"], parts["transformer"], parts["codec"]
-    codec["deviation"] = told["codec.deviation"]  # only the transformer needs it
+    codec["deviation"] = told.pop("codec.deviation")  # only the transformer needs it
     layers = 1 + max(int(name.split(".")[1]) for name in told if name.startswith("blocks."))
     width = told["time.2.weight"].shape[0]
-    net = Starter(Config(channels=len(codec["basis"]), width=width, layers=layers, motion_layer=layers // 2, heads=width // 32,
-                         text_width=text["embedding.weight"].shape[1], vocabulary=len(text["embedding.weight"]), max_tokens=len(text["place"])))
-    state = {}
+    config = Config(channels=len(codec["basis"]), width=width, layers=layers, motion_layer=layers // 2, cover_layer=layers * 3 // 4, heads=width // 32,
+                    text_width=text["embedding.weight"].shape[1], vocabulary=len(text["embedding.weight"]), max_tokens=len(text["place"]))
+    return config, {f"{part}.{name}": value for part, weights in parts.items() for name, value in weights.items()}
+
+
+def fill(net: Starter, weights: dict[str, torch.Tensor]) -> list[str]:
+    """Give a network the weights of a package; returns the names of those that the package lacks, which stay as they are."""
+    missing = []
     for name, value in net.state_dict().items():
-        part, own = name.replace("transformer.codec.", "codec.").split(".", 1)
-        state[name] = parts[part][own].reshape(value.shape)
-    net.load_state_dict(state)
+        name = name.replace("transformer.codec.", "codec.")
+        if name in weights:
+            value.copy_(weights[name].reshape(value.shape))
+        else:
+            missing.append(name)
+    return missing
+
+
+def load_package(package: Path) -> Starter:
+    """The networks with exactly the weights of the package.
+
+    Raises `ValueError` if a weight is missing.
+    """
+    config, weights = read_package(package)
+    net = Starter(config)
+    if missing := fill(net, weights):
+        raise ValueError(f"{package}: expected the weights {', '.join(missing)}, which it lacks; it was made by another version of these scripts")
     return net.eval()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ import export
 import judge
 import known
 import tokenizer as words
-from codec import TEMPORAL, Codec, mean_colour_basis
+from codec import TEMPORAL, Codec, mean_colour_basis, smooth_steps
 from masks import KINDS, control_input, fold_mask, sample_mask
 from network import Config, Starter
 from package_io import load_package
@@ -26,7 +27,7 @@ from world import make_clip, motion
 def small_net() -> Starter:
     """A tiny untrained network whose codec keeps the mean colours and random detail."""
     torch.manual_seed(0)
-    net = Starter(Config(channels=32, width=64, layers=2, motion_layer=1, heads=2, vocabulary=words.build().get_vocab_size()))
+    net = Starter(Config(channels=32, width=64, layers=2, motion_layer=1, cover_layer=1, heads=2, vocabulary=words.build().get_vocab_size()))
     fixed = torch.from_numpy(mean_colour_basis(TEMPORAL)).float()
     rest = torch.randn(32 - len(fixed), fixed.shape[1])
     rest = rest - rest @ fixed.t() @ fixed
@@ -55,7 +56,10 @@ class Parts(unittest.TestCase):
         control = control_input(net.codec, torch.zeros(1, 3, 9, 48, 64), torch.ones(1, 9, 48, 64), torch.rand(1, 1, 3, 48, 64))
         noisy, text = torch.randn(1, 32, 4, 6, 8), torch.randn(1, 32, 128)
         with torch.no_grad():
-            both = [net.transformer.predict(noisy, torch.tensor([0.7]), text, control, torch.ones(1), blank).clean for blank in (True, False)]
+            both = []
+            for known in (False, True):
+                with unittest.mock.patch.object(cv, "anything_known", return_value=torch.tensor(known)):
+                    both.append(net.transformer.predict(noisy, torch.tensor([0.7]), text, control, torch.ones(1)).clean)
         torch.testing.assert_close(both[0], both[1], atol=1e-5, rtol=1e-4)
 
     def test_known_pixels_come_back_as_they_were(self):
@@ -113,6 +117,15 @@ class Parts(unittest.TestCase):
         self.assertLess(block_ratio(video), 1.15)
         tiles = torch.rand(2, 3, 5, 4, 6).repeat_interleave(16, 3).repeat_interleave(16, 4)
         self.assertGreater(block_ratio(video + 0.05 * tiles), 1.15)
+
+    def test_small_steps_between_blocks_go_and_edges_of_the_picture_stay(self):
+        tiles = torch.rand(1, 3, 2, 6, 8, generator=torch.Generator().manual_seed(3)).repeat_interleave(8, 3).repeat_interleave(8, 4)
+        slope = torch.linspace(-0.5, 0.5, 64).expand(1, 3, 2, 48, 64)
+        steps = slope + 0.03 * tiles
+        across = lambda x: (x - slope).diff(dim=4)[..., 7::8].abs().mean().item()
+        self.assertLess(across(smooth_steps(steps)), across(steps) / 3)
+        torch.testing.assert_close(smooth_steps(slope), slope)
+        torch.testing.assert_close(smooth_steps(0.5 * tiles.round()), 0.5 * tiles.round())
 
     def test_spans_show_the_model_whole_latent_frames(self):
         for name, span in known.SPANS.items():

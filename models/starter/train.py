@@ -11,6 +11,7 @@ import argparse
 import csv
 import dataclasses
 import functools
+import math
 import os
 import random
 import time
@@ -26,18 +27,22 @@ import canvas as cv
 import codec as codecs
 import tokenizer as words
 from masks import blank_control, control_input, sample_mask
-from network import Config, Starter
+from network import CELLS, PATHS, RADIUS, TOKEN, Config, Layout, Starter
 from optim import Muon
-from package_io import load_package
-from world import Clip, Scene, draw, make_clip, motion
+from package_io import fill, read_package
+from world import CAMERAS, DIRECTIONS, Clip, Scene, _distance, draw, make_clip, motion
 
 #: (height, width), frames, share of the steps
 SIZES = (((64, 96), 17, 0.60), ((64, 112), 17, 0.20), ((64, 96), 9, 0.05), ((64, 96), 21, 0.09), ((64, 112), 25, 0.04), ((80, 128), 17, 0.02))
 SIMPLE_BLANK, SIMPLE_KNOWN = 0.85, 0.35  # share of clips of the first tier, where nothing and where something is known
-BLANK = ((0.3, 0.7), (1.0, 0.82))  # up to which share of the run, in what share of the steps nothing is known: text takes longest
+BLANK = 0.9         # share of the steps in which nothing is known: text takes longest
 KNOWN_BATCH = 0.5   # size of the other steps' batch, which cost more
 SHIFT_BLANK, SHIFT_KNOWN = 6.0, 3.0  # noise levels to train at: what text alone decides is decided in much noise
+ALL_NOISE_BLANK, ALL_NOISE_KNOWN = 0.08, 0.6  # share of clips of which noise hides all: known frames are continued in one step
+RELATIVE = 0.2      # weight of an error's logarithm where known frames are continued: plain surfaces show small errors, too
 MATRICES = ("qkv", "out", "q_text", "kv_text", "out_text", "up", "down")  # of a block, for Muon
+#: for the C library of the workers: freed memory is kept for the next step, which else costs a sixth of the time
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "268435456", "MALLOC_ARENA_MAX": "2"}
 TRAIN_SEED = 1_000_000
 LOG_EVERY = 25
 
@@ -106,6 +111,55 @@ def rate_truth(samples: list[Sample], canvas: cv.Canvas) -> torch.Tensor:
     return torch.stack(rows)
 
 
+def path_truth(samples: list[Sample], said: list[bool]) -> torch.Tensor:
+    """How the things and the scene of each clip move, `(b, PATHS, 3)` as `Transformer.paths`; nothing where nothing is said."""
+    truth = torch.zeros(len(samples), PATHS, 3)
+    for row, sample, tell in zip(truth, samples, said):
+        scene = sample.clip.scene
+        if tell:
+            x, y, z = CAMERAS[scene.camera]
+            row += scene.camera_rate * torch.tensor([-x, -y, 32 * 0.012 * z])
+            for path, thing in zip(row, scene.things):
+                path[:2] += thing.rate * torch.tensor(DIRECTIONS[thing.direction])
+    return truth
+
+
+def shown(scene: Scene, thing: int, clip: Clip, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where a thing is in the middle of each of `count` latent frames, `(f, 2)` in tokens, and what it covers of cells, `(f, tokens, CELLS**2)`."""
+    times = torch.tensor([0.0, *(4 * k - 1.5 for k in range(1, count))])
+    between = lambda values: (values[times.floor().long()] + values[times.ceil().long()]) / 2
+    centre, zoom = between(clip.centre[1 + thing]), between(clip.zoom)
+    height, width = scene.size
+    cell = TOKEN // CELLS
+    y = torch.arange(height // cell)[:, None] * cell + cell / 2 - centre[:, 1, None, None]
+    x = torch.arange(width // cell)[None] * cell + cell / 2 - centre[:, 0, None, None]
+    radius = (scene.things[thing].radius * height / 64 * zoom)[:, None, None]
+    cover = (0.5 - _distance(scene.things[thing].shape, *torch.broadcast_tensors(x, y), radius) / cell).clamp(0, 1)
+    cover = cover.reshape(count, height // TOKEN, CELLS, width // TOKEN, CELLS).transpose(2, 3)
+    return centre / TOKEN, cover.reshape(count, -1, CELLS * CELLS)
+
+
+def layout_errors(layout: Layout, samples: list[Sample], said: list[bool], heads: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far the layout is from the things that the text tells of.
+
+    The mean distance in tokens of their middles and of their sizes' logarithms, and the cross entropy of what they
+    cover, a cell of them each.
+    """
+    places, covers = [], []
+    for index, (sample, tell) in enumerate(zip(samples, said)):
+        scene = sample.clip.scene
+        for thing in range(len(scene.things) if tell else 0):
+            count = layout.places.shape[1] - heads
+            where, cover = shown(scene, thing, sample.clip, count)
+            size = layout.size[index, thing] - math.log(scene.things[thing].radius / RADIUS)
+            places.append((layout.places[index, heads:, thing] - where).abs().mean() + size.abs())
+            told = layout.cover[index, :, thing].unflatten(0, (count + heads, -1))[heads:]
+            covers.append(F.binary_cross_entropy_with_logits(told, cover, reduction="sum") / cover.sum().clamp(min=20))
+    nothing = layout.size.sum() * 0
+    mean = lambda errors: torch.stack(errors).mean() if errors else nothing
+    return mean(places), mean(covers)
+
+
 class Trainer:
     """One training run: networks, optimisers, averaged weights, and the log."""
 
@@ -149,8 +203,13 @@ class Trainer:
         os.replace(self.out / "checkpoint.tmp", self.out / "checkpoint.pt")
 
     def start_from(self, package: Path) -> None:
-        """Begin with the weights of a package, which must have this network's sizes and codec."""
-        self.net.load_state_dict(load_package(package).state_dict())
+        """Begin with the weights of a package, which must have this network's sizes; layers that it lacks begin untrained."""
+        config, weights = read_package(package)
+        if config != self.net.config:
+            raise SystemExit(f"{package}: expected networks of {self.net.config}, found {config}")
+        untrained = fill(self.net, weights)
+        if self.rank == 0:
+            print("untrained:", ", ".join(untrained) or "nothing", flush=True)
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
     def resume(self) -> bool:
@@ -166,8 +225,8 @@ class Trainer:
 
     # ---- one step ----
 
-    def batch_of(self, plan: random.Random, rng: random.Random, stream: ClipStream, blank: bool) -> tuple[list[Sample], torch.Tensor, torch.Tensor | None]:
-        """Samples, their text `(b, l, d)`, and references `(b, r, 3, h, w)`; `plan` is shared by all workers, `rng` is one worker's."""
+    def batch_of(self, plan: random.Random, rng: random.Random, stream: ClipStream, blank: bool) -> tuple[list[Sample], torch.Tensor, list[bool], torch.Tensor | None]:
+        """Samples, their text `(b, l, d)`, whether there is any, and references `(b, r, 3, h, w)`; `plan` is shared by all workers, `rng` is one worker's."""
         size, frames, _ = plan.choices(SIZES, [s[2] for s in SIZES])[0]
         cost = frames * size[0] * size[1] / (17 * 64 * 96)
         count = max(2, round(self.batch * (1 if blank else KNOWN_BATCH) / self.workers / max(cost, 1.0)))
@@ -180,7 +239,7 @@ class Trainer:
             of_object = rng.random() < 0.6
             pictures.append(torch.stack([s.reference if of_object else s.clip.frames[rng.randrange(frames)] for s in samples]).float())
         references = torch.stack(pictures, 1).permute(0, 1, 4, 2, 3) if pictures else None
-        return samples, self.net.encode_text(ids, keep), references
+        return samples, self.net.encode_text(ids, keep), [bool(text) for text in texts], references
 
     def control(self, samples: list[Sample], references: torch.Tensor | None, rng: random.Random, blank: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """The control input, and what share of each latent is unknown `(b, 1, f, h, w)`, references left out."""
@@ -196,7 +255,7 @@ class Trainer:
 
     def loss(self, plan: random.Random, rng: random.Random, stream: ClipStream, blank: bool) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of one batch, in which nothing is known if `blank`, and figures for the log."""
-        samples, text, references = self.batch_of(plan, rng, stream, blank)
+        samples, text, said, references = self.batch_of(plan, rng, stream, blank)
         codec = self.net.codec
         with torch.no_grad():
             control, unknown = self.control(samples, references, rng, blank)
@@ -209,21 +268,25 @@ class Trainer:
             u = (torch.arange(b) + torch.rand(b)) / b  # spread over the levels
             shift = SHIFT_BLANK if blank else SHIFT_KNOWN
             sigma = (shift * u / (1 + (shift - 1) * u)).clamp(0.02, 1.0)
-            sigma[torch.rand(b) < 0.08] = 1.0
+            sigma[torch.rand(b) < (ALL_NOISE_BLANK if blank else ALL_NOISE_KNOWN)] = 1.0
             level = sigma[:, None, None, None, None]
             noisy = (1 - level) * clean + level * torch.randn_like(clean)
-        out = self.net.transformer.predict(noisy, sigma, text, control, torch.ones(1), blank)
+        out = self.net.transformer.predict(noisy, sigma, text, control, torch.ones(1))
         weight = unknown * self.channel_weight
         total = weight.sum((1, 2, 3, 4)) + 1e-3
         error = (weight * (out.clean - clean).square()).sum((1, 2, 3, 4)) / total
         present = (unknown.sum((1, 2, 3, 4)) > 0).float()
         main = (error * present * (1 / sigma.square()).clamp(max=6)).mean()
-        figures = {"main": main.item(), "blank": float(blank), "clips": len(samples)}
+        paths = (out.paths - path_truth(samples, said)).abs().mean()
+        places, cover = layout_errors(out.layout, samples, said, heads)
+        figures = {"main": main.item(), "paths": paths.item(), "places": places.item(), "cover": cover.item(), "blank": float(blank), "clips": len(samples)}
+        told = paths + 0.3 * places + 0.3 * cover
         if blank:
-            return main, figures
+            return main + told, figures
         guess = ((weight * (out.guess - clean).square()).sum((1, 2, 3, 4)) / total * present).mean()
+        relative = (present * (sigma == 1) * (error + 1e-3).log()).mean()
         with torch.no_grad():
-            canvas = out.canvas
+            canvas = cv.read_canvas(codec, control)
             truth = rate_truth(samples, canvas)
             _, _, before, after = cv.gaps(canvas)
             cells = F.interpolate(1 - canvas.known, scale_factor=2.0, mode="nearest")
@@ -231,7 +294,7 @@ class Trainer:
             counted = counted * (1 - canvas.reference).repeat_interleave(4, 1)[:, :, None, None, None]
         rates = (counted * (out.rates - truth).abs()).sum() / (counted.sum() + 1)
         figures |= {"guess": guess.item(), "rates": rates.item()}
-        return main + guess + rates, figures
+        return main + guess + rates + told + RELATIVE * relative, figures
 
     def rate_factor(self, clips: int, decay: float) -> float:
         warm = min(1.0, (self.step + 1) / 100)
@@ -246,7 +309,7 @@ class Trainer:
         log = open(self.out / "train.csv" if self.rank == 0 else os.devnull, "a", newline="")
         writer = csv.writer(log)
         if self.step == 0:
-            writer.writerow(["step", "clips", "seconds", "clips_per_second", "main_text", "main_known", "guess", "rates", "rate"])
+            writer.writerow(["step", "clips", "seconds", "clips_per_second", "main_text", "main_known", "guess", "rates", "paths", "places", "cover", "rate"])
         began = last_save = last_log = time.time()
         held: dict[str, list[float]] = {}
         counted = self.clips
@@ -259,8 +322,7 @@ class Trainer:
                 for group in optimiser.param_groups:
                     group["lr"] = self.peak * factor
                 optimiser.zero_grad(set_to_none=True)
-            blank = next(blank for until, blank in BLANK if self.clips <= until * clips)
-            loss, figures = self.loss(plan, rng, stream, plan.random() < blank)
+            loss, figures = self.loss(plan, rng, stream, plan.random() < BLANK)
             loss.backward()
             self._share_gradients()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -277,7 +339,7 @@ class Trainer:
                 self.seconds = base + now - began
                 speed = (self.clips - counted) / (now - last_log)
                 row = [self.step, self.clips, round(self.seconds), round(speed, 1)]
-                row += [round(float(np.mean(held.get(k, [float("nan")]))), 4) for k in ("main_text", "main_known", "guess", "rates")]
+                row += [round(float(np.mean(held.get(k, [float("nan")]))), 4) for k in ("main_text", "main_known", "guess", "rates", "paths", "places", "cover")]
                 writer.writerow(row + [round(self.peak * factor, 6)])
                 log.flush()
                 held, counted, last_log = {}, self.clips, now
@@ -319,7 +381,7 @@ def work(rank: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     if args.workers > 1:
         dist.init_process_group("gloo", init_method=f"file://{args.out.resolve()}/meeting", rank=rank, world_size=args.workers)
-    config = Config(width=args.width, layers=args.layers, motion_layer=args.layers // 2, heads=args.width // 32)
+    config = Config(width=args.width, layers=args.layers, motion_layer=args.layers // 2, cover_layer=args.layers * 3 // 4, heads=args.width // 32)
     trainer = Trainer(args.out, config, args.batch, args.rate, args.seed, rank, args.workers)
     if not trainer.resume() and args.start:
         trainer.start_from(args.start)
@@ -332,13 +394,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt and train.csv")
     parser.add_argument("--start", type=Path, help="a package whose weights a new run begins with")
-    parser.add_argument("--clips", type=int, default=130_000)
+    parser.add_argument("--clips", type=int, default=134_000)
     parser.add_argument("--share", type=float, default=1.0, help="stop after this share of the clips, at the rate that a whole run has there")
-    parser.add_argument("--decay", type=float, default=0.3, help="share of the clips over which the rate falls")
+    parser.add_argument("--decay", type=float, default=0.4, help="share of the clips over which the rate falls")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with a checkpoint, after so long")
     parser.add_argument("--finish", type=float, help="minutes over which to end the run")
     parser.add_argument("--batch", type=int, default=48, help="clips a step, over all workers")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes; each step's gradients are their mean")
     parser.add_argument("--threads", type=int, default=1, help="threads of a worker")
@@ -348,6 +410,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "meeting").unlink(missing_ok=True)
+    os.environ.update({name: value for name, value in KEEP_MEMORY.items() if name not in os.environ})
     if args.workers > 1:
         mp.spawn(work, (args,), args.workers)
     else:
