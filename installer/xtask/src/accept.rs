@@ -60,7 +60,9 @@ fn recipe() -> Result<()> {
     }
     let start = out.join("start");
     take_from_history(STARTED_FROM, &start)?;
-    shell::run(script("train.py")?.arg("--out").arg(&out).arg("--start").arg(&start).args(["--share", "0.1"]))?;
+    shell::run(
+        script("train.py")?.arg("--out").arg(&out).arg("--start").arg(&start).args(["--share", "0.1"]),
+    )?;
     shell::run(script("compare_logs.py")?.arg(out.join("train.csv")))
 }
 
@@ -70,7 +72,9 @@ fn take_from_history(tree: &str, target: &Path) -> Result<()> {
     let archive = target.with_extension("tar");
     let mut git = Command::new("git");
     git.current_dir(shell::root()).args(["archive", "--output"]).arg(&archive).arg(tree);
-    shell::run(&mut git).with_context(|| format!("the clone lacks {tree}; a shallow clone gets it with `git fetch --unshallow`"))?;
+    shell::run(&mut git).with_context(|| {
+        format!("the clone lacks {tree}; a shallow clone gets it with `git fetch --unshallow`")
+    })?;
     shell::run(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(target))
 }
 

@@ -7,8 +7,20 @@ use pickup_e2e::Bench;
 #[test]
 fn a_bench_runs_every_time_and_leaves_no_takes() {
     let bench = Bench::new();
-    let arguments =
-        ["bench", "--size", "96x64", "--frames", "5", "--steps", "2", "--runs", "2", "--provider", "cpu", "--json"];
+    let arguments = [
+        "bench",
+        "--size",
+        "96x64",
+        "--frames",
+        "5",
+        "--steps",
+        "2",
+        "--runs",
+        "2",
+        "--provider",
+        "cpu",
+        "--json",
+    ];
     let measured = bench.pickup(&arguments).json();
     let runs = measured["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2);

@@ -35,7 +35,8 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let store = tempfile::tempdir()
         .map_err(|error| Error::storage(format!("no folder for the takes of a bench: {error}.")))?;
-    let client = Client::new(ClientOptions { store: Some(store.path().to_owned()), ..ClientOptions::default() });
+    let client =
+        Client::new(ClientOptions { store: Some(store.path().to_owned()), ..ClientOptions::default() });
     let provider = args.provider.into();
     let estimate = client.estimate(&request(args, 0)?, provider, &interrupt.cancel)?;
     let mut runs = Vec::new();
@@ -61,7 +62,8 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
 
 /// A new shot of the size, length and steps that were asked for.
 fn request(args: &BenchArgs, seed: u64) -> Result<Request> {
-    let mut request = Request::new(Canvas::around(args.size, FrameRate::new(25, 1)?, [], args.frames as usize, []));
+    let mut request =
+        Request::new(Canvas::around(args.size, FrameRate::new(25, 1)?, [], args.frames as usize, []));
     request.prompt = PROMPT.to_owned();
     request.model.clone_from(&args.model);
     request.settings =
@@ -92,7 +94,9 @@ impl Bench {
     /// Seconds of each phase, a column per run: the first starts the worker and opens the graphs.
     fn times(&self) -> String {
         let numbers = |name: &str, of: &dyn Fn(&Run) -> f64| {
-            std::iter::once(name.to_owned()).chain(self.runs.iter().map(|run| format!("{:.3}", of(run)))).collect()
+            std::iter::once(name.to_owned())
+                .chain(self.runs.iter().map(|run| format!("{:.3}", of(run))))
+                .collect()
         };
         let heads = (1..=self.runs.len()).map(|run| format!("run {run}"));
         let heads = std::iter::once("seconds".to_owned()).chain(heads).collect();

@@ -60,7 +60,8 @@ fn supported_text(model: &Supported) -> String {
         row("licence", format!("{}: {}", model.licence.spdx, model.licence.terms)),
         row("room", format!("about {}", bytes(model.bytes()))),
     ];
-    let needs = |memory: &pickup_package::Memory| row("needs", format!("{} GB GPU: {}", memory.vram_gb, memory.how));
+    let needs =
+        |memory: &pickup_package::Memory| row("needs", format!("{} GB GPU: {}", memory.vram_gb, memory.how));
     rows.extend(model.memory.iter().map(needs));
     rows.push(row("weights", format!("{} on Hugging Face", model.source.origin)));
     rows.push(row("make it", model.export_command()));
