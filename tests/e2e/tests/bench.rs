@@ -1,7 +1,5 @@
 //! The bench of a model, through the command line.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
 use pickup_e2e::Bench;
 
 #[test]
