@@ -131,6 +131,15 @@ class Export(unittest.TestCase):
         self.assertTrue(all(float(row[2]) < 2e-5 for row in errors), errors)
 
 
+class Catalogue(unittest.TestCase):
+    def test_each_model_is_called_what_its_package_is_called(self) -> None:
+        catalogue = json.loads((Path(__file__).parents[2] / "resources" / "catalogue.json").read_text("utf-8"))
+        told = {model["exporter"]: (model["name"], model["title"], model["family"], model["licence"]["spdx"]) for model in catalogue}
+        made = {word: (family.PUBLISHED["name"], family.PUBLISHED["title"], family.NAME, family.PUBLISHED["licence"]["spdx"])
+                for word, family in command.FAMILIES.items()}
+        self.assertEqual(told, made)
+
+
 class SteppedVae(unittest.TestCase):
     """The VAE with the published model's widths, which grow from block to block, in torch."""
 

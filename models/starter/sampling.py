@@ -31,7 +31,6 @@ def sample(net: Starter, texts: list[str], video: torch.Tensor, mask: torch.Tens
     b, f = len(texts), control.shape[2]
     latent = torch.randn(b, net.config.channels, *control.shape[2:], generator=torch.Generator().manual_seed(seed))
     one = torch.ones(1)
-
     guided = range(*(int(share * steps) for share in guidance_interval))
 
     def velocity(x: torch.Tensor, timestep: float, guidance: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from world import COLOURS, SHAPES, _distance
+from world import COLOURS, SHAPES, outline_distance
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -75,7 +75,7 @@ def name_shape(seen: np.ndarray) -> str:
             for grow in (0.9, 1.0, 1.1):
                 radius = torch.tensor(half / reach * grow)
                 drop = 0.15 * float(radius) if shape == "triangle" else 0.0
-                cover = (_distance(shape, xx - cx, yy - cy - drop, radius) < 0).numpy()
+                cover = (outline_distance(shape, xx - cx, yy - cy - drop, radius) < 0).numpy()
                 best = max(best, (cover & frame).sum() / max(1, (cover | frame).sum()))
             score[shape] += best
     return max(score, key=score.get) if any(score.values()) else "none"

@@ -8,6 +8,7 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import canvas as cv
@@ -15,12 +16,13 @@ import export
 import judge
 import known
 import tokenizer as words
+import train
 from codec import TEMPORAL, Codec, mean_colour_basis, smooth_steps
 from masks import KINDS, control_input, fold_mask, sample_mask
-from network import Config, Starter
-from package_io import load_package
-from sampling import sample
-from seeing import block_ratio, name_camera
+from network import CELLS, FOLLOWED, PATHS, Config, Starter
+from package_io import fill, load_package
+from sampling import sample, shifted_sigmas
+from seeing import block_ratio, find_thing, name_camera
 from world import make_clip, motion
 
 
@@ -99,6 +101,65 @@ class Parts(unittest.TestCase):
             read = load_package(Path(folder)).state_dict()
         for name, value in net.state_dict().items():
             torch.testing.assert_close(read[name], value, atol=1e-3, rtol=1e-3, msg=name)
+
+    def test_a_package_without_a_weight_is_refused_and_named(self):
+        net = small_net()
+        weights = {name.replace("transformer.codec.", "codec."): value.clone() for name, value in net.state_dict().items()}
+        del weights["transformer.cover.weight"]
+        self.assertEqual(fill(small_net(), weights), ["transformer.cover.weight"])
+        with unittest.mock.patch("package_io.read_package", return_value=(net.config, weights)):
+            with self.assertRaisesRegex(ValueError, "transformer.cover.weight"):
+                load_package(Path("small"))
+
+    def test_things_are_told_to_be_where_the_picture_shows_them(self):
+        for seed in range(40, 52):
+            clip = make_clip(seed, tier=0)
+            count = (clip.scene.frames + 3) // 4
+            middles, cover = train.shown(clip.scene, 0, clip, count)
+            seen, _ = find_thing(clip.frames.numpy())
+            nearest = seen[6:8].mean(0)  # the middle of latent frame 2 lies between frames 6 and 7
+            cells = cover[2].reshape(4, 6, CELLS, CELLS).transpose(1, 2).reshape(32, 48).numpy() > 0.5
+            pixels = nearest.reshape(32, 2, 48, 2).mean((1, 3)) > 0.4
+            self.assertGreater((cells & pixels).sum() / (cells | pixels).sum(), 0.7, clip.caption)
+            self.assertLess((cells & np.roll(pixels, 12, 1)).sum() / (cells | pixels).sum(), 0.5, "the control, moved by 24 pixels")
+            y, x = np.where(cells)
+            self.assertLess(abs((x.mean() + 0.5) / CELLS - middles[2, 0].item()), 0.15, clip.caption)
+
+    def test_paths_are_told_as_things_and_scene_move(self):
+        for seed in range(60, 80):
+            clip = make_clip(seed, tier=2)
+            told = train.path_truth([train.Sample(clip, None)], [True])[0]
+            self.assertEqual(train.path_truth([train.Sample(clip, None)], [False]).abs().max().item(), 0)
+            if clip.scene.ease or clip.scene.camera.startswith("zooms"):
+                continue
+            for path, centre in zip((told[2], *told[:2]), clip.centre):
+                torch.testing.assert_close(path[:2], centre[1] - centre[0], atol=1e-3, rtol=1e-3)
+
+    def test_what_moves_along_a_path_stays_in_one_place_for_the_heads_that_follow_it(self):
+        net, h, w = Starter(Config(channels=32, width=192, layers=2, motion_layer=1, cover_layer=1)).transformer, 8, 12
+        position, paths = torch.arange(5.0)[None], torch.zeros(1, PATHS, 3)
+        at_rest, _ = net.angles(position, paths, h, w)
+        paths[0, 0, 0] = 4.0  # pixels a frame to the right: one token in a latent frame
+        moving, _ = net.angles(position, paths, h, w)
+        token = lambda angles, frame, x: angles.reshape(5, h // 2, w // 2, 6, -1)[frame, 1, x, :, -10:]  # rows and columns
+        followed = [FOLLOWED.index(1), FOLLOWED.index(0)]
+        same = [torch.allclose(token(moving, 2, 1)[head], token(moving, 3, 2)[head], atol=1e-5) for head in followed]
+        self.assertEqual(same, [True, False])
+        resting = [torch.allclose(token(moving, 2, 1)[head], token(at_rest, 2, 1)[head], atol=1e-5) for head in followed]
+        self.assertEqual(resting[1], True)
+
+    def test_listed_levels_and_guided_steps(self):
+        net = small_net()
+        with torch.no_grad():
+            for value in net.transformer.parameters():
+                value.add_(0.05 * torch.randn_like(value))
+        run = lambda **how: sample(net, ["a red circle"], torch.zeros(1, 3, 5, 48, 64), torch.ones(1, 5, 48, 64), steps=4, **how)
+        levels = shifted_sigmas(4, 6.0)[:-1].tolist()
+        torch.testing.assert_close(run(guidance=3.0, sigmas=levels), run(guidance=3.0))
+        self.assertFalse(torch.allclose(run(guidance=3.0, sigmas=[1.0, 0.5, 0.3, 0.1]), run(guidance=3.0)))
+        torch.testing.assert_close(run(guidance=3.0, guidance_interval=(0.0, 0.2)), run(guidance=1.0))  # not a whole step
+        half = run(guidance=3.0, guidance_interval=(0.0, 0.5))
+        self.assertFalse(torch.allclose(half, run(guidance=3.0)) or torch.allclose(half, run(guidance=1.0)))
 
     def test_the_judges_know_what_true_clips_show_and_notice_other_words(self):
         video, made = known.clips(12, 0, 17, seed=90_000)

@@ -30,7 +30,7 @@ from masks import blank_control, control_input, sample_mask
 from network import CELLS, PATHS, RADIUS, TOKEN, Config, Layout, Starter
 from optim import Muon
 from package_io import fill, read_package
-from world import CAMERAS, DIRECTIONS, Clip, Scene, _distance, draw, make_clip, motion
+from world import CAMERAS, DIRECTIONS, Clip, Scene, draw, make_clip, motion, outline_distance
 
 #: (height, width), frames, share of the steps
 SIZES = (((64, 96), 17, 0.60), ((64, 112), 17, 0.20), ((64, 96), 9, 0.05), ((64, 96), 21, 0.09), ((64, 112), 25, 0.04), ((80, 128), 17, 0.02))
@@ -134,7 +134,7 @@ def shown(scene: Scene, thing: int, clip: Clip, count: int) -> tuple[torch.Tenso
     y = torch.arange(height // cell)[:, None] * cell + cell / 2 - centre[:, 1, None, None]
     x = torch.arange(width // cell)[None] * cell + cell / 2 - centre[:, 0, None, None]
     radius = (scene.things[thing].radius * height / 64 * zoom)[:, None, None]
-    cover = (0.5 - _distance(scene.things[thing].shape, *torch.broadcast_tensors(x, y), radius) / cell).clamp(0, 1)
+    cover = (0.5 - outline_distance(scene.things[thing].shape, *torch.broadcast_tensors(x, y), radius) / cell).clamp(0, 1)
     cover = cover.reshape(count, height // TOKEN, CELLS, width // TOKEN, CELLS).transpose(2, 3)
     return centre / TOKEN, cover.reshape(count, -1, CELLS * CELLS)
 

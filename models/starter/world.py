@@ -242,7 +242,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
 
 # ---- drawing -------------------------------------------------------------------------------------------------
 
-def _distance(shape: str, x: torch.Tensor, y: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
+def outline_distance(shape: str, x: torch.Tensor, y: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     """Signed distance in pixels to the outline of a shape, negative inside."""
     if shape == "circle":
         return torch.hypot(x, y) - radius
@@ -293,7 +293,7 @@ def draw(scene: Scene) -> Clip:
         centres.append(centre)
         radius = (thing.radius * scale * zoom)[:, None, None]
         local = grid[None] - centre[:, None, None]
-        alpha = (0.5 - _distance(thing.shape, local[..., 0], local[..., 1], radius) / thing.edge).clamp(0, 1)
+        alpha = (0.5 - outline_distance(thing.shape, local[..., 0], local[..., 1], radius) / thing.edge).clamp(0, 1)
         colour = torch.tensor(COLOURS[thing.colour]).expand(1, 1, 1, 3)
         if thing.textured:
             noise = torch.from_numpy(_pick(rng, "noise").copy()).permute(2, 0, 1)[None]
@@ -301,7 +301,7 @@ def draw(scene: Scene) -> Clip:
             colour = colour * (1 + 0.16 * F.grid_sample(noise.expand(scene.frames, -1, -1, -1), spot, padding_mode="reflection", align_corners=False).permute(0, 2, 3, 1))
         picture = picture * (1 - alpha[..., None]) + colour * alpha[..., None]
         inside = cells[None] - centre[:, None, None]
-        layer[_distance(thing.shape, inside[..., 0], inside[..., 1], radius) < 0] = index
+        layer[outline_distance(thing.shape, inside[..., 0], inside[..., 1], radius) < 0] = index
     grain = rng.uniform(0, 0.012)
     noise = torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32)) * grain
     return Clip((picture + noise).clamp(0, 1) * 2 - 1, caption(scene, words), scene, zoom, torch.stack(centres), layer)

@@ -3,6 +3,8 @@
 use ndarray::{Array3, Array4, Array5, ArrayView5};
 use pickup_core::{Cancel, Graph, Result, Tensor};
 
+use crate::{grid, transformer};
+
 /// A canvas at the model's size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCanvas {
@@ -83,6 +85,9 @@ pub trait Family: Send + Sync {
         encode: &mut dyn FnMut(ArrayView5<'_, f32>) -> Result<Array5<f32>>,
     ) -> Result<Conditioning>;
 
+    /// Width of the text that its transformer takes.
+    fn text_width(&self) -> usize;
+
     /// Gives the transformer what stays the same over all steps. `text` is only checked: it goes
     /// with every [`Family::predict`], so that guidance can alternate between two prompts.
     ///
@@ -93,7 +98,10 @@ pub trait Family: Send + Sync {
         transformer: &mut dyn Graph,
         text: &TextEmbedding,
         conditioning: &Conditioning,
-    ) -> Result<()>;
+    ) -> Result<()> {
+        grid::check_text(self.text_width(), text)?;
+        transformer::bind(transformer, conditioning)
+    }
 
     /// The latent that the walk begins with, from `noise` of [`Family::latent_shape`].
     fn begin(&self, noise: Array5<f32>, conditioning: &Conditioning, draw: &mut Draw<'_>) -> Array5<f32> {

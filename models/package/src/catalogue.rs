@@ -1,5 +1,6 @@
 //! The models that Pickup is made for, whether they are installed or not.
 
+use pickup_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Source;
@@ -79,9 +80,11 @@ impl Supported {
 }
 
 /// All of them, in the order in which one should try them.
-pub fn catalogue() -> Vec<Supported> {
-    // Part of the program, and read whole by a test.
-    serde_json::from_str(TEXT).unwrap_or_default()
+///
+/// # Errors
+/// If the catalogue that this program was built with is not one.
+pub fn catalogue() -> Result<Vec<Supported>> {
+    serde_json::from_str(TEXT).map_err(|error| Error::model(format!("resources/catalogue.json: {error}.")))
 }
 
 #[cfg(test)]
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_is_sound() {
-        let models: Vec<Supported> = serde_json::from_str(TEXT).unwrap();
+        let models = catalogue().unwrap();
         assert!(!models.is_empty());
         for model in &models {
             assert!(model.bytes() > 1_000_000_000, "{}", model.name);

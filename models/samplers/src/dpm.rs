@@ -8,7 +8,7 @@
 use ndarray::{Array5, Zip};
 use pickup_core::{Error, Result};
 
-use crate::{Levels, Sampler, check_step, schedule};
+use crate::{Levels, Sampler, check_shape, check_step, schedule};
 
 /// DPM-Solver++ of order 1 or 2.
 #[derive(Clone, Debug)]
@@ -42,9 +42,8 @@ impl DpmPlusPlus {
         f64::from(self.sigmas[index])
     }
 
-    /// λ = ln(α / σ) at a level, infinite at both ends.
     fn lambda(&self, index: usize) -> f64 {
-        (1.0 - self.sigma(index)).ln() - self.sigma(index).ln()
+        schedule::lambda(self.sigma(index))
     }
 
     /// By how much of its last change the predicted clean latent is carried on in the step from level
@@ -78,9 +77,7 @@ impl Sampler for DpmPlusPlus {
 
     fn step(&mut self, velocity: &Array5<f32>, latent: &Array5<f32>) -> Result<Array5<f32>> {
         check_step(self.done, self.timesteps.len(), velocity, latent)?;
-        if self.last.as_ref().is_some_and(|last| last.shape() != latent.shape()) {
-            return Err(Error::model("the latent's shape changed between two steps."));
-        }
+        check_shape(self.last.as_ref(), latent)?;
         let (now, next) = (self.sigma(self.done), self.sigma(self.done + 1));
         let clean = Zip::from(latent).and(velocity).map_collect(|&x, &v| x - now as f32 * v);
         // α' (1 − e^(λ − λ')) without the infinities of λ: e^(λ − λ') = σ' (1 − σ) / (σ (1 − σ')).

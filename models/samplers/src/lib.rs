@@ -40,6 +40,14 @@ pub trait Sampler: Send {
     fn step(&mut self, velocity: &Array5<f32>, latent: &Array5<f32>) -> Result<Array5<f32>>;
 }
 
+/// Refuses a latent of another shape than what an earlier step left.
+fn check_shape(earlier: Option<&Array5<f32>>, latent: &Array5<f32>) -> Result<()> {
+    match earlier.is_some_and(|earlier| earlier.shape() != latent.shape()) {
+        true => Err(Error::model("the latent's shape changed between two steps.")),
+        false => Ok(()),
+    }
+}
+
 /// Refuses a step that cannot be.
 fn check_step(done: usize, steps: usize, velocity: &Array5<f32>, latent: &Array5<f32>) -> Result<()> {
     if done >= steps {

@@ -46,6 +46,11 @@ impl Levels {
     }
 }
 
+/// λ = ln(α / σ) of a level σ with α = 1 − σ, infinite at both ends.
+pub(crate) fn lambda(sigma: f64) -> f64 {
+    (1.0 - sigma).ln() - sigma.ln()
+}
+
 /// Refuses a model without training timesteps.
 pub(crate) fn check_train_timesteps(train_timesteps: u32) -> Result<()> {
     match train_timesteps {

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use ndarray::{Array5, Zip};
 use pickup_core::{Error, Result};
 
-use crate::{Levels, Sampler, check_step, schedule};
+use crate::{Levels, Sampler, check_shape, check_step, schedule};
 
 /// UniPC of order 1 to 3.
 #[derive(Clone, Debug)]
@@ -49,9 +49,8 @@ impl UniPc {
         f64::from(self.sigmas[index])
     }
 
-    /// λ = ln(α / σ) at a level, infinite at the end.
     fn lambda(&self, index: usize) -> f64 {
-        (1.0 - self.sigma(index)).ln() - self.sigma(index).ln()
+        schedule::lambda(self.sigma(index))
     }
 
     /// The step in λ from level `from` to the next, and for each earlier level that order `order`
@@ -129,9 +128,7 @@ impl Sampler for UniPc {
 
     fn step(&mut self, velocity: &Array5<f32>, latent: &Array5<f32>) -> Result<Array5<f32>> {
         check_step(self.done, self.timesteps.len(), velocity, latent)?;
-        if self.clean.front().is_some_and(|clean| clean.shape() != latent.shape()) {
-            return Err(Error::model("the latent's shape changed between two steps."));
-        }
+        check_shape(self.clean.front(), latent)?;
         let sigma = self.sigmas[self.done];
         let clean = Zip::from(latent).and(velocity).map_collect(|&x, &v| x - sigma * v);
         let corrected = self.correct(&clean);

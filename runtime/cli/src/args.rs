@@ -1,7 +1,7 @@
 //! What may be typed.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pickup_core::{FrameRate, ProviderChoice, Quality};
+use pickup_core::{FrameRate, ProviderChoice, Quality, Settings};
 use std::path::PathBuf;
 
 /// Completes scenes: fills gaps, extends shots and generates new ones, on this machine.
@@ -140,18 +140,8 @@ pub(crate) struct JobOptions {
     /// Seed of the noise; the same seed gives the same frames
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Denoising steps, 1 to 200 [default: the model's for this quality]
-    #[arg(long)]
-    pub(crate) steps: Option<u32>,
-    /// Classifier-free guidance, 1 to 30 [default: the model's for this quality]
-    #[arg(long)]
-    pub(crate) guidance: Option<f32>,
-    /// How much time it may take
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) quality: QualityArg,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) provider: ProviderArg,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
     /// Folder for the frames (frame_000000 …) and take.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -164,6 +154,30 @@ pub(crate) struct JobOptions {
     /// Say what it would cost, and do not run it
     #[arg(long)]
     pub(crate) estimate: bool,
+}
+
+/// In how many steps, and where.
+#[derive(clap::Args, Debug)]
+pub(crate) struct HowArgs {
+    /// Denoising steps, 1 to 200 [default: the model's for this quality]
+    #[arg(long)]
+    pub(crate) steps: Option<u32>,
+    /// Classifier-free guidance, 1 to 30 [default: the model's for this quality]
+    #[arg(long)]
+    pub(crate) guidance: Option<f32>,
+    /// How much time it may take
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) quality: QualityArg,
+    /// Where to run
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) provider: ProviderArg,
+}
+
+impl HowArgs {
+    /// The request's settings, with a seed.
+    pub(crate) fn settings(&self, seed: u64) -> Settings {
+        Settings { steps: self.steps, guidance: self.guidance, seed, quality: self.quality.into() }
+    }
 }
 
 /// Format of written frames.
@@ -229,18 +243,8 @@ pub(crate) struct BenchArgs {
     /// Frames to make
     #[arg(long, value_name = "N", default_value_t = 17)]
     pub(crate) frames: u32,
-    /// Denoising steps, 1 to 200 [default: the model's for this quality]
-    #[arg(long)]
-    pub(crate) steps: Option<u32>,
-    /// Classifier-free guidance, 1 to 30 [default: the model's for this quality]
-    #[arg(long)]
-    pub(crate) guidance: Option<f32>,
-    /// How much time it may take
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) quality: QualityArg,
-    /// Where to run
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) provider: ProviderArg,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
     /// Runs; the first starts the worker and opens the graphs, the others find them open
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) runs: u16,

@@ -4,7 +4,7 @@
 //! take: plates through `pickup_takes`'s conversions, the canvas in the timeline's order, and `None`
 //! for everything the user did not set.
 
-use pickup_core::{Cancel, Canvas, Error, PlateId, Request, Result, Settings};
+use pickup_core::{Cancel, Canvas, Error, PlateId, Request, Result};
 use pickup_takes::{PlateBuffer, Store};
 
 use crate::args::{Direction, JobCommand, JobOptions};
@@ -41,12 +41,7 @@ fn settle(request: &mut Request, options: &JobOptions) {
     if let Some(model) = &options.model {
         request.model.clone_from(model);
     }
-    request.settings = Settings {
-        steps: options.steps,
-        guidance: options.guidance,
-        seed: options.seed,
-        quality: options.quality.into(),
-    };
+    request.settings = options.how.settings(options.seed);
 }
 
 /// Before anything of that length is made.

@@ -210,13 +210,13 @@ fn a_missing_model_is_4() {
 fn the_models_that_are_not_installed_are_listed_with_the_way_to_them() {
     let bench = Bench::new();
     let text = String::from_utf8(bench.run(&["models", "list"]).stdout).unwrap();
-    for model in pickup_package::catalogue() {
+    for model in pickup_package::catalogue().unwrap() {
         for words in [&model.name, &model.licence.terms, &model.export_command()] {
             assert!(text.contains(words.as_str()), "{words}: {text}");
         }
     }
     let (_, object) = bench.json(&["models", "list", "--json"]);
-    assert_eq!(object["supported"].as_array().unwrap().len(), pickup_package::catalogue().len());
+    assert_eq!(object["supported"].as_array().unwrap().len(), pickup_package::catalogue().unwrap().len());
 }
 
 /// A package of a few bytes whose licence must be accepted. Returns its folder.

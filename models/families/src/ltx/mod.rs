@@ -15,7 +15,7 @@ use ndarray::{Array5, ArrayView5, s};
 use pickup_core::{Cancel, Graph, Result, Tensor};
 use pickup_package::{DecodeSpec, HeldSpec, LatentSpec, Limits, Manifest};
 
-use crate::{Conditioning, Draw, Family, ModelCanvas, TextEmbedding, grid, transformer};
+use crate::{Conditioning, Draw, Family, ModelCanvas, TextEmbedding, grid};
 use layout::Layout;
 
 /// The family `ltx`, with what the manifest says of it.
@@ -80,9 +80,8 @@ impl Family for Ltx {
         conditioning::build(&self.latent, canvas, &self.layout(canvas), self.latent_shape(canvas), encode)
     }
 
-    fn bind(&self, graph: &mut dyn Graph, text: &TextEmbedding, conditioning: &Conditioning) -> Result<()> {
-        grid::check_text(self.text_width, text)?;
-        transformer::bind(graph, conditioning)
+    fn text_width(&self) -> usize {
+        self.text_width
     }
 
     fn begin(&self, noise: Array5<f32>, conditioning: &Conditioning, draw: &mut Draw<'_>) -> Array5<f32> {

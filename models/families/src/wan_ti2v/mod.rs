@@ -12,7 +12,7 @@ use ndarray::{Array5, ArrayView5};
 use pickup_core::{Cancel, Graph, Result};
 use pickup_package::{LatentSpec, Limits, Manifest};
 
-use crate::{Conditioning, Family, ModelCanvas, TextEmbedding, grid, transformer};
+use crate::{Conditioning, Family, ModelCanvas, TextEmbedding, grid};
 
 /// The family `wan_ti2v`, with what the manifest says of it.
 #[derive(Clone, Debug)]
@@ -58,9 +58,8 @@ impl Family for WanTi2v {
         conditioning::build(canvas, self.latent_shape(canvas), encode)
     }
 
-    fn bind(&self, graph: &mut dyn Graph, text: &TextEmbedding, conditioning: &Conditioning) -> Result<()> {
-        grid::check_text(self.text_width, text)?;
-        transformer::bind(graph, conditioning)
+    fn text_width(&self) -> usize {
+        self.text_width
     }
 
     fn predict(

@@ -12,7 +12,7 @@ use ndarray::{Array5, ArrayView5, s};
 use pickup_core::{Cancel, Graph, Result};
 use pickup_package::{ControlSpec, LatentSpec, Limits, Manifest};
 
-use crate::{Conditioning, Family, ModelCanvas, TextEmbedding, grid, transformer};
+use crate::{Conditioning, Family, ModelCanvas, TextEmbedding, grid};
 
 /// The family `wan_vace`, with what the manifest says of it.
 #[derive(Clone, Debug)]
@@ -68,9 +68,8 @@ impl Family for WanVace {
         Ok(self.with_control(control, canvas.references.len()))
     }
 
-    fn bind(&self, graph: &mut dyn Graph, text: &TextEmbedding, conditioning: &Conditioning) -> Result<()> {
-        grid::check_text(self.text_width, text)?;
-        transformer::bind(graph, conditioning)
+    fn text_width(&self) -> usize {
+        self.text_width
     }
 
     fn predict(

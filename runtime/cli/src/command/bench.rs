@@ -1,15 +1,13 @@
 //! `bench`: where the time and the memory of a model go on this machine.
 
-use pickup_client::{Client, ClientOptions};
 use pickup_core::protocol::Estimate;
-use pickup_core::{Canvas, Error, FrameRate, Request, Result, Settings, TakeRecord};
+use pickup_core::{Canvas, Error, FrameRate, Request, Result, TakeRecord};
 use serde::Serialize;
-use std::ops::ControlFlow;
 
+use super::job::{client, generate};
 use crate::args::BenchArgs;
 use crate::console::{Console, bytes, table};
 use crate::interrupt::Interrupt;
-use crate::progress::Display;
 
 const PROMPT: &str = "a red circle moving left slowly on a dark background, camera still";
 
@@ -35,22 +33,12 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let store = tempfile::tempdir()
         .map_err(|error| Error::storage(format!("no folder for the takes of a bench: {error}.")))?;
-    let client =
-        Client::new(ClientOptions { store: Some(store.path().to_owned()), ..ClientOptions::default() });
-    let provider = args.provider.into();
+    let client = client(Some(store.path()));
+    let provider = args.how.provider.into();
     let estimate = client.estimate(&request(args, 0)?, provider, &interrupt.cancel)?;
     let mut runs = Vec::new();
     for seed in 0..u64::from(args.runs) {
-        let mut display = Display::new();
-        let finished = client.run(&request(args, seed)?, provider, &interrupt.cancel, &mut |event| {
-            if interrupt.is_urgent() {
-                client.hurry();
-            }
-            event.iter().for_each(|event| display.show(event));
-            ControlFlow::Continue(())
-        });
-        display.finish();
-        let finished = finished?;
+        let finished = generate(&client, &request(args, seed)?, provider, &interrupt)?;
         let record = client.store()?.open_take(&finished.take)?.record().clone();
         let steps = f64::from(record.steps.max(1)) * record.windows.len().max(1) as f64;
         runs.push(Run { seconds: finished.seconds, per_step: record.timing.denoise / steps, record });
@@ -66,8 +54,7 @@ fn request(args: &BenchArgs, seed: u64) -> Result<Request> {
         Request::new(Canvas::around(args.size, FrameRate::new(25, 1)?, [], args.frames as usize, []));
     request.prompt = PROMPT.to_owned();
     request.model.clone_from(&args.model);
-    request.settings =
-        Settings { steps: args.steps, guidance: args.guidance, seed, quality: args.quality.into() };
+    request.settings = args.how.settings(seed);
     request.check()?;
     Ok(request)
 }

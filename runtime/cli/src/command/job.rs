@@ -2,13 +2,13 @@
 
 use pickup_client::{Client, ClientOptions, Finished};
 use pickup_core::protocol::Estimate;
-use pickup_core::{Error, Request, Result};
+use pickup_core::{Error, ProviderChoice, Request, Result};
 use pickup_takes::Take;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::args::{JobCommand, JobOptions};
+use crate::args::JobCommand;
 use crate::console::{Console, bytes};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -29,7 +29,7 @@ pub(crate) fn run(job: &JobCommand, store: Option<&Path>, console: &Console) -> 
     let output = Output::prepare(out, options.format, options.overwrite)?;
     let client = client(store);
     let request = request::build(job, client.store()?, &interrupt.cancel)?;
-    let finished = generate(&client, &request, options, &interrupt)?;
+    let finished = generate(&client, &request, options.how.provider.into(), &interrupt)?;
     let take = client.store()?.open_take(&finished.take)?;
     interrupt.cancel.check()?;
     let files = output.write(&take)?;
@@ -43,7 +43,7 @@ pub(crate) fn estimate(job: &JobCommand, store: Option<&Path>, console: &Console
     let interrupt = Interrupt::listen()?;
     let client = client(store);
     let request = request::build(job, client.store()?, &interrupt.cancel)?;
-    let estimate = client.estimate(&request, job.options().provider.into(), &interrupt.cancel)?;
+    let estimate = client.estimate(&request, job.options().how.provider.into(), &interrupt.cancel)?;
     console.result(&estimate, || estimate_text(&estimate));
     Ok(())
 }
@@ -53,14 +53,15 @@ pub(crate) fn client(store: Option<&Path>) -> Client {
     Client::new(ClientOptions { store: store.map(Path::to_owned), ..ClientOptions::default() })
 }
 
-fn generate(
+/// Runs a request, shows its progress, and lets a second interrupt end it at once.
+pub(crate) fn generate(
     client: &Client,
     request: &Request,
-    options: &JobOptions,
+    provider: ProviderChoice,
     interrupt: &Interrupt,
 ) -> Result<Finished> {
     let mut display = Display::new();
-    let finished = client.run(request, options.provider.into(), &interrupt.cancel, &mut |event| {
+    let finished = client.run(request, provider, &interrupt.cancel, &mut |event| {
         if interrupt.is_urgent() {
             client.hurry();
         }

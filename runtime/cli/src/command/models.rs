@@ -26,7 +26,7 @@ fn list(console: &Console) -> Result<()> {
     let listed = pickup_package::list(&dirs);
     let is_installed =
         |name: &str| listed.iter().any(|listed| listed.manifest.as_ref().is_ok_and(|m| m.name == name));
-    let more: Vec<_> = catalogue().into_iter().filter(|model| !is_installed(&model.name)).collect();
+    let more: Vec<_> = catalogue()?.into_iter().filter(|model| !is_installed(&model.name)).collect();
     let object = json!({
         "models": listed.iter().map(object).collect::<Vec<_>>(), "searched": dirs,
         "supported": more.iter().map(supported).collect::<Vec<_>>(),
@@ -60,8 +60,9 @@ fn supported_text(model: &Supported) -> String {
         row("licence", format!("{}: {}", model.licence.spdx, model.licence.terms)),
         row("room", format!("about {}", bytes(model.bytes()))),
     ];
-    let needs =
-        |memory: &pickup_package::Memory| row("needs", format!("{} GB GPU: {}", memory.vram_gb, memory.how));
+    let needs = |memory: &pickup_package::Memory| {
+        row("needs", format!("{} GB GPU: {} (computed, not measured)", memory.vram_gb, memory.how))
+    };
     rows.extend(model.memory.iter().map(needs));
     rows.push(row("weights", format!("{} on Hugging Face", model.source.origin)));
     rows.push(row("make it", model.export_command()));
