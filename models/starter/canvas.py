@@ -45,51 +45,53 @@ def _nearest(time: torch.Tensor, usable: torch.Tensor, sign: int) -> torch.Tenso
     return (score == best).to(time.dtype) * found
 
 
-def find_references(codec: Codec, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which latent frames are references, and the number of each latent frame, both `(b, f)`.
+def parts(codec: Codec, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A control input `(b, 2c+64, f, h, w)` in parts.
 
-    The reactive latents of a reference are zero; those of a frame are the latents of mid grey or more.
+    The latents of what is known and of mid grey elsewhere `(b, c, f, h, w)`, what share of each is masked
+    `(b, 1, f, h, w)`, which latent frames are references, and the number of each latent frame, both `(b, f)`.
+    The reactive latents of a reference are zero; those of a frame are the latents of mid grey or more, whose mean
+    colours are far from zero.
     """
-    reactive = control[:, codec.channels:2 * codec.channels]
+    c = codec.channels
+    inactive, reactive, mask = control[:, :c], control[:, c:c + 3 * TEMPORAL], control[:, 2 * c:]
     reference = (reactive.abs().mean((1, 3, 4)) < 1e-3).to(control.dtype)
     frame = torch.ones_like(reference).cumsum(1) - 1
-    return reference, frame - reference.sum(1, keepdim=True)
+    return inactive.contiguous(), mask.mean(1, keepdim=True), reference, frame - reference.sum(1, keepdim=True)
 
 
-def anything_known(codec: Codec, inactive: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Whether a canvas of latents `(b, c, f, h, w)` may hold a known block beside its references `(b, 1, f, 1, 1)`.
+def anything_known(codec: Codec, inactive: torch.Tensor) -> torch.Tensor:
+    """Whether a canvas of latents `(b, c, f, h, w)` may hold a reference or a known block.
 
     The mean colours of a block that is known differ from mid grey by more than GREY in a frame, of which the first
     components then tell: being orthonormal, at least one of the dozen by that colour's share.
     """
     colours = 3 * TEMPORAL
     grey = (codec.basis[:colours].sum(1) * -LEVEL)[:, None, None, None]
-    away = (inactive[:, :colours] * codec.scale[:colours, None, None, None] - grey) * (1 - reference)
+    away = inactive[:, :colours] * codec.scale[:colours, None, None, None] - grey
     return away.abs().max() > GREY * SPATIAL / colours**0.5
 
 
-def read_canvas(codec: Codec, control: torch.Tensor) -> Canvas:
-    """Understand a control input `(b, 2c+64, f, h, w)`."""
-    inactive, mask = control[:, :codec.channels], control[:, 2 * codec.channels:]
-    reference, position = find_references(codec, control)
-    first = (position.abs() < 0.5).to(control.dtype)
+def read_canvas(codec: Codec, inactive: torch.Tensor, masked: torch.Tensor, reference: torch.Tensor, position: torch.Tensor) -> Canvas:
+    """Understand a control input, given in `parts`."""
+    first = (position.abs() < 0.5).to(inactive.dtype)
     single = torch.maximum(first, reference)
 
-    slot = torch.arange(TEMPORAL, device=control.device, dtype=control.dtype)
+    slot = torch.arange(TEMPORAL, device=inactive.device, dtype=inactive.dtype)
     time = (4 * position - 3)[:, :, None] + slot
     time = torch.where(single[:, :, None] > 0.5, position[:, :, None].expand_as(time), time).flatten(1)
 
     pixels = codec.decode_next(inactive).transpose(1, 2)
     b, n, _, height, width = pixels.shape
     colour = F.avg_pool2d(pixels.flatten(0, 1), SPATIAL).unflatten(0, (b, n))
-    cover = mask.mean(1)
-    cut = _by_slot(((cover > 0.01) & (cover < 0.99)).to(control.dtype))
+    cover = masked[:, 0]
+    cut = _by_slot(((cover > 0.01) & (cover < 0.99)).to(inactive.dtype))
     painted = _by_slot(1 - reference)[:, :, None, None]
-    known = (colour.abs().amax(2) > GREY).to(control.dtype) * (1 - cut) * painted
+    known = (colour.abs().amax(2) > GREY).to(inactive.dtype) * (1 - cut) * painted
 
     share = known.mean((2, 3))
-    lone = (first[:, :, None] * (slot < TEMPORAL - 1).to(control.dtype)).flatten(1)  # count the first frame once
-    usable = (share > 0.5).to(control.dtype) * (1 - lone)
+    lone = (first[:, :, None] * (slot < TEMPORAL - 1).to(inactive.dtype)).flatten(1)  # count the first frame once
+    usable = (share > 0.5).to(inactive.dtype) * (1 - lone)
     return Canvas(reference, position, time, pixels, known, _nearest(time, usable, 1), _nearest(time, usable, -1))
 
 

@@ -125,6 +125,16 @@ class Codec(nn.Module):
         """`(b, c, n, h, w)` to `(b, 3, 4n, 8h, 8w)`, not clamped."""
         return self._decode(latent, self.basis, TEMPORAL)
 
+    def steps(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """How far pixels differ across the edges of blocks of latents `(b, c, f, h, w)`.
+
+        From left to right `(b, f, h, w-1, 3*4*8)`, and downwards `(b, f, h-1, w, 3*4*8)`.
+        """
+        pixels = (self.basis * self.scale[:, None]).unflatten(1, (-1, SPATIAL, SPATIAL))
+        borders = torch.cat([x.flatten(1) for x in (pixels[..., 0], pixels[..., -1], pixels[..., 0, :], pixels[..., -1, :])], 1)
+        left, right, top, bottom = (latent.permute(0, 2, 3, 4, 1) @ borders).chunk(4, 4)
+        return left[:, :, :, 1:] - right[:, :, :, :-1], top[:, :, 1:] - bottom[:, :, :-1]
+
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """A whole clip `(b, 3, 4n+1, H, W)` to `(b, c, n+1, h, w)`."""
         first = self.encode_first(frames[:, :, :1])

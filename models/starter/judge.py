@@ -142,8 +142,15 @@ def seconds(work, times: int = 3) -> float:
     return best
 
 
-def judge_time(net, plain, report: Report, cli: Path, frames: int, how: dict) -> None:
-    text = "a red circle moving left quickly on a dark background, camera still"
+def engine_seconds(cli: Path, frames: int) -> float:
+    """One clip as the engine makes it, its graphs open: all phases but loading."""
+    command = [cli, "bench", "--frames", str(frames), "--size", "112x64", "--quality", "final", "--provider", "cpu", "--runs", "3", "--json"]
+    runs = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["runs"]
+    return min(sum(run["record"]["timing"].values()) - run["record"]["timing"]["load"] for run in runs)
+
+
+def judge_time(plain, report: Report, cli: Path, frames: int, how: dict) -> None:
+    text = "a red circle moving left slowly on a dark background, camera still"  # the bench's own
     for quality, most in (("draft", 5), ("final", 20)):
         def run() -> None:
             with tempfile.TemporaryDirectory() as folder:
@@ -153,8 +160,8 @@ def judge_time(net, plain, report: Report, cli: Path, frames: int, how: dict) ->
         report.add(f"{quality}, 112×64×{frames}, the whole command", seconds(run), most=most, unit=" s")
     video, mask = torch.zeros(1, 3, frames, 64, 112), torch.ones(1, frames, 64, 112)
     with torch.inference_mode():
-        times = [(seconds(lambda: sample(net, [text], video, mask, **how), 1), seconds(lambda: sample(plain, [text], video, mask, **how), 1)) for _ in range(5)]
-    report.add("the same steps under ONNX Runtime over PyTorch eager", min(a for a, _ in times) / min(b for _, b in times), most=0.6)
+        times = [(engine_seconds(cli, frames), seconds(lambda: sample(plain, [text], video, mask, **how))) for _ in range(5)]
+    report.add("the same clip by the engine, graphs open, over PyTorch eager", min(a for a, _ in times) / min(b for _, b in times), most=0.6)
 
 
 def main() -> None:
@@ -181,7 +188,7 @@ def main() -> None:
     judge_known(net, report, args.count, known)
     judge_footage(net, report, args.footage, known)
     if args.cli:
-        judge_time(net, plain, report, args.cli, limits["max_frames"], how("final"))
+        judge_time(plain, report, args.cli, limits["max_frames"], how("final"))
     if args.out:
         args.out.write_text(json.dumps(report.figures, indent=1, ensure_ascii=False) + "\n")
     if args.sheet:

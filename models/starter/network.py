@@ -62,16 +62,39 @@ def either(choice: torch.Tensor, one: Callable, other: Callable, inputs: tuple[t
     return (one if choice else other)(*inputs)
 
 
+def modulated(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Layer normalisation of `(b, s, d)`, then scaled and shifted by `(b, 1, d)`; in an exported graph one operator."""
+    if torch.onnx.is_in_onnx_export():
+        return torch.onnx.ops.symbolic("LayerNormalization", (x, scale, shift), {"axis": -1, "epsilon": 1e-5},
+                                       dtype=x.dtype, shape=x.shape, version=17)
+    return F.layer_norm(x, x.shape[-1:]) * scale + shift
+
+
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position: both halves of `(b, s, heads, e)` turned by angles `(b, s, heads, e/2)`."""
+    """Rotary position: both halves of `(b, s, heads, e)` turned by angles `(b, s, heads, e/2)`; in an exported graph one operator.
+
+    That operator knows one angle for all heads of a place, so each head of each token is a place of its own to it.
+    """
+    if torch.onnx.is_in_onnx_export():
+        turned, pairs = x.reshape(1, -1, x.shape[-1]), x.shape[-1] // 2
+        places = torch.arange(turned.shape[1], device=x.device)[None]
+        inputs = turned, places, cos.reshape(-1, pairs), sin.reshape(-1, pairs)
+        turned = torch.onnx.ops.symbolic("com.microsoft::RotaryEmbedding", inputs, {}, dtype=x.dtype, shape=turned.shape, version=1)
+        return turned.reshape(x.shape)
     one, other = x.chunk(2, -1)
     return torch.cat([one * cos - other * sin, one * sin + other * cos], -1)
 
 
 def patches(x: torch.Tensor) -> torch.Tensor:
-    """`(b, c, f, h, w)` to tokens `(b, f*h/2*w/2, 4c)`."""
+    """`(b, c, f, h, w)` to tokens `(b, f*h/2*w/2, 4c)`, in order row, column, channel: channels stay together, which is fast."""
     b, c, f, h, w = x.shape
-    return x.reshape(b, c, f, h // 2, 2, w // 2, 2).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, f * (h // 2) * (w // 2), 4 * c)
+    x = x.permute(0, 2, 3, 4, 1).reshape(b, f, h // 2, 2, w // 2, 2, c)
+    return x.transpose(3, 4).reshape(b, f * (h // 2) * (w // 2), 4 * c)
+
+
+def embed_patches(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Tokens of `(b, c, f, h, w)` times a weight `(d, 4c)` in order channel, row, column, which is turned once when a graph is loaded."""
+    return F.linear(patches(x), weight.unflatten(1, (-1, 4)).transpose(1, 2).flatten(1))
 
 
 def spread_frames(x: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -124,31 +147,32 @@ class Block(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         d, self.heads = config.width, config.heads
-        self.norm1, self.norm3 = (nn.LayerNorm(d, elementwise_affine=False) for _ in range(2))
         self.norm2 = nn.LayerNorm(d)
         self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.q_norm, self.k_norm = (nn.Parameter(torch.ones(d // self.heads)) for _ in range(2))
         self.q_text, self.kv_text, self.out_text = nn.Linear(d, d), nn.Linear(config.text_width, 2 * d), nn.Linear(d, d)
         self.up, self.down = nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
         self.modulation = nn.Linear(d, 6 * d)
+        self.register_buffer("rest", torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 1.0]).repeat_interleave(d), persistent=False)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor, text: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         """`x` (b, s, d), `level` (b, d), `text` (b, l, text_width), `cos` and `sin` (b, s, heads, e/2)."""
-        scale1, shift1, gate1, scale2, shift2, gate2 = self.modulation(level).unsqueeze(1).chunk(6, 2)
-        q, k, v = self.qkv(self.norm1(x) * (1 + scale1) + shift1).chunk(3, 2)
+        scale1, shift1, gate1, scale2, shift2, gate2 = (self.modulation(level) + self.rest)[:, None].chunk(6, 2)
+        h = modulated(x, scale1, shift1)  # three products instead of one that is split: nothing is copied
+        q, k, v = (F.linear(h, weight, bias) for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)))
         q = rotate(self._unit(q, self.q_norm), cos, sin).flatten(2)
         k = rotate(self._unit(k, self.k_norm), cos, sin).flatten(2)
-        x = x + (1 + gate1) * self.out(attend(q, k, v, self.heads))
+        x = x + gate1 * self.out(attend(q, k, v, self.heads))
         k, v = self.kv_text(text).chunk(2, 2)
         x = x + self.out_text(attend(self.q_text(self.norm2(x)), k, v, self.heads))
-        h = self.up(self.norm3(x) * (1 + scale2) + shift2)
-        return x + (1 + gate2) * self.down(F.gelu(h, approximate="tanh"))
+        h = self.up(modulated(x, scale2, shift2))
+        return x + gate2 * self.down(F.gelu(h, approximate="tanh"))
 
     def _unit(self, x: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
         x = x.unflatten(2, (self.heads, -1))
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * gain
+        return x / torch.sqrt(x.square().mean(-1, keepdim=True) + 1e-6) * gain  # written as ONNX Runtime knows it, to be one operator
 
 
 @dataclass
@@ -174,6 +198,7 @@ class Transformer(nn.Module):
 
     FIELD = 6  # numbers to a motion cell: two rates, the lean between the sources, and faith in the measured motion
     WAVES = (0.25, 0.5, 1.0, 2.0)  # in half turns a radius, how a token is told its place within a thing
+    PER_FRAME = 2 + 6 + 4 * TEMPORAL  # numbers about a latent frame: its kind, the motion nearby, distances in time
     LAP = 4    # latents to a side of what one token draws; tokens are 2 apart, so that neighbours overlap and no edge shows
 
     def __init__(self, config: Config, codec: Codec):
@@ -182,7 +207,7 @@ class Transformer(nn.Module):
         self.half = False  # whether the layers compute in bf16, which training does
         c, d = config.channels, config.width
         self.embed_noisy = nn.Linear(4 * c, d)
-        self.embed_control = nn.Linear(4 * (c + TEMPORAL + 1 + 6 + cv.SHIFTS) + 4 * TEMPORAL + 2 + 6, d)
+        self.embed_control = nn.Linear(4 * (c + TEMPORAL + 1 + 6 + cv.SHIFTS) + self.PER_FRAME, d)
         self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d))
         self.gist = nn.Sequential(nn.Linear(config.text_width, d), nn.SiLU(), nn.Linear(d, d))
         self.way = nn.Sequential(nn.Linear(config.text_width, d), nn.SiLU(), nn.Linear(d, PATHS * 3))
@@ -192,13 +217,16 @@ class Transformer(nn.Module):
         self.embed_place = nn.Linear(THINGS * (4 * len(self.WAVES) + 1), d)
         self.embed_guess = nn.Linear(4 * c, d)
         self.cover, self.embed_cover = nn.Linear(d, THINGS * CELLS**2), nn.Linear(THINGS * CELLS**2, d)
-        self.norm = nn.LayerNorm(d, elementwise_affine=False)
         self.level_out = nn.Linear(d, 2 * d)
         self.residual = nn.ConvTranspose2d(d, c, self.LAP, stride=2, padding=1)
         self.field = nn.Linear(d, TEMPORAL * 16 * self.FIELD)
         for layer in (self.level_out, self.residual, self.field, self.way[2], self.place, self.trust, self.embed_place, self.cover, self.embed_cover):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    def layers(self) -> torch.autocast:
+        """What the layers compute in: bf16 if `half`."""
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
 
     def paths(self, text: torch.Tensor) -> torch.Tensor:
         """How the text says that the first thing, the second and the scene move, `(b, PATHS, 3)`.
@@ -263,30 +291,39 @@ class Transformer(nn.Module):
         waves = [part for turn in turns for part in (turn.sin(), turn.cos())]
         return torch.cat([near * part for part in (*waves, size[:, None, None, :, None].expand_as(near))], -1).flatten(3).flatten(1, 2)
 
-    def describe(self, canvas: cv.Canvas, inactive: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens' view of the control, `(b, s, ...)`: known pixels, what is known, distances in time, motion nearby.
+    def embed_known(self, inactive: torch.Tensor, masked: torch.Tensor, reference: torch.Tensor,
+                    position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens' view of the control, `(b, s, d)`: known pixels, what is known, distances in time, motion nearby.
 
         And the motion carried over from known frames, `(b, n, 2, h, w)`.
         """
-        b, f = canvas.position.shape
-        h, w = inactive.shape[3:]
+        canvas = cv.read_canvas(self.codec, inactive, masked, reference, position)
+        (_, f), (h, w) = position.shape, inactive.shape[3:]
         known = canvas.known.unflatten(1, (f, TEMPORAL)).transpose(1, 2)
         match = cv.motion_features(canvas)
         past, future = cv.nearby_motion(canvas, cv.measured_motion(match))
         near = torch.cat([past, future], 2)
-        local = patches(torch.cat([inactive, known, mask.mean(1, keepdim=True), near.transpose(1, 2), match.transpose(1, 2) * 4], 1))
+        local = torch.cat([inactive, known, masked, near.transpose(1, 2), match.transpose(1, 2) * 4], 1)
         back, ahead, before, after = cv.gaps(canvas)
-        flags = torch.stack([canvas.reference, (canvas.position.abs() < 0.5).to(inactive.dtype)], 2)
-        per_frame = torch.cat([flags, near.mean((3, 4)), *(x.unflatten(1, (f, TEMPORAL)) for x in (back / 8, ahead / 8, before, after))], 2)
-        return torch.cat([local, spread_frames(per_frame, (h // 2) * (w // 2))], 2), cv.carried_motion(canvas, past, future)
-
-    def describe_blank(self, reference: torch.Tensor, position: torch.Tensor, inactive: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """What `describe` says where nothing is known."""
-        h, w = inactive.shape[3:]
-        local = patches(torch.cat([F.pad(inactive, (0, 0, 0, 0, 0, 0, 0, TEMPORAL)), mask.mean(1, keepdim=True)], 1))
         flags = torch.stack([reference, (position.abs() < 0.5).to(inactive.dtype)], 2)
-        flags = spread_frames(flags, (h // 2) * (w // 2))
-        return torch.cat([F.pad(local, (0, 4 * (cv.SHIFTS + 6))), F.pad(flags, (0, 4 * TEMPORAL + 6))], 2)
+        per_frame = torch.cat([flags, near.mean((3, 4)), *(x.unflatten(1, (f, TEMPORAL)) for x in (back / 8, ahead / 8, before, after))], 2)
+        with self.layers():
+            of_patches, of_frames = self.embed_control.weight.tensor_split([4 * local.shape[1]], 1)
+            frames = F.linear(per_frame, of_frames, self.embed_control.bias)
+            embedded = embed_patches(local, of_patches) + spread_frames(frames, (h // 2) * (w // 2))
+        return embedded, cv.carried_motion(canvas, past, future).contiguous()
+
+    def embed_blank(self, inactive: torch.Tensor, masked: torch.Tensor, reference: torch.Tensor,
+                    position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `embed_known` says where nothing is known: all tokens of a frame show the same grey."""
+        b, c, f, h, w = inactive.shape
+        weight, at = self.embed_control.weight, c + TEMPORAL  # the mask's channel
+        flags = torch.stack([reference, (position.abs() < 0.5).to(inactive.dtype)], 2)
+        with self.layers():
+            frames = F.linear(flags, weight[:, -self.PER_FRAME:][:, :2], self.embed_control.bias)
+            frames = frames + embed_patches(inactive[..., :2, :2], weight[:, :4 * c])
+            embedded = spread_frames(frames, (h // 2) * (w // 2)) + embed_patches(masked, weight[:, 4 * at:4 * at + 4])
+        return embedded, inactive.new_zeros(b, f * TEMPORAL, 2, h, w)
 
     def motion(self, tokens: torch.Tensor, carried: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The motion field of tokens `(b, s, d)`: rates `(b, n, 4, H/4, W/4)` and lean `(b, n, 1, H/4, W/4)`."""
@@ -323,68 +360,61 @@ class Transformer(nn.Module):
         return noisy * torch.rsqrt(((1 - sigma) * deviation).square() + sigma.square())
 
     def draw(self, x: torch.Tensor, level: torch.Tensor, f: int, h: int, w: int) -> torch.Tensor:
-        """Tokens `(b, s, d)` to what they add to the guess `(b, c, f, h, w)`, in deviations of each channel."""
+        """Tokens `(b, s, d)` to what they add to the guess `(b, c, f, h, w)`."""
         scale, shift = self.level_out(level).unsqueeze(1).chunk(2, 2)
-        x = (self.norm(x) * (1 + scale) + shift).reshape(-1, h // 2, w // 2, x.shape[2]).permute(0, 3, 1, 2)
-        return self.residual(x).unflatten(0, (-1, f)).transpose(1, 2)
+        x = modulated(x, 1 + scale, shift).reshape(-1, h // 2, w // 2, x.shape[2]).permute(0, 3, 1, 2)
+        return (self.residual(x) * self.codec.deviation[:, None, None]).unflatten(0, (-1, f)).transpose(1, 2)
 
-    def known_features(self, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens' view of a control in which something is known, and the motion that known frames carry over."""
-        c = self.config.channels
-        features, carried = self.describe(cv.read_canvas(self.codec, control), control[:, :c], control[:, 2 * c:])
-        return features.contiguous(), carried.contiguous()
+    def known_guess(self, tokens: torch.Tensor, carried: torch.Tensor, inactive: torch.Tensor, masked: torch.Tensor, reference: torch.Tensor,
+                    position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What references and known frames alone let one guess `(b, c, f, h, w)`; the same to tokens `(b, s, d)`.
 
-    def blank_features(self, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`known_features` of a control in which nothing is known."""
-        c = self.config.channels
-        b, _, f, h, w = control.shape
-        reference, position = cv.find_references(self.codec, control)
-        features = self.describe_blank(reference, position, control[:, :c], control[:, 2 * c:])
-        return features.contiguous(), control.new_zeros(b, f * TEMPORAL, 2, h, w)
-
-    def known_guess(self, tokens: torch.Tensor, carried: torch.Tensor, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What known frames alone let one guess `(b, c, f, h, w)`, where anything is unknown `(b, 1, f, h, w)`, and the rates."""
-        canvas = cv.read_canvas(self.codec, control)
+        And where anything is unknown `(b, 1, f, h, w)`, and the rates.
+        """
+        canvas = cv.read_canvas(self.codec, inactive, masked, reference, position)
         rates, lean = self.motion(tokens, carried)
         guess = self.codec.encode_next(self.moved_guess(canvas, rates, lean).transpose(1, 2))
+        keep = reference[:, None, :, None, None]
+        guess = guess + keep * (inactive - guess)
         known = canvas.known.unflatten(1, (-1, TEMPORAL)).amin(2)
-        return guess.contiguous(), (1 - known[:, None]).contiguous(), rates.contiguous()
+        with self.layers():
+            told = embed_patches(guess, self.embed_guess.weight) + self.embed_guess.bias
+        return guess.contiguous(), told, ((1 - known[:, None]) * (1 - keep)).contiguous(), rates.contiguous()
 
-    def blank_guess(self, tokens: torch.Tensor, carried: torch.Tensor, control: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def blank_guess(self, tokens: torch.Tensor, carried: torch.Tensor, inactive: torch.Tensor, masked: torch.Tensor, reference: torch.Tensor,
+                    position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """`known_guess` where nothing is known."""
-        b, _, f, h, w = control.shape
-        return control.new_zeros(b, self.config.channels, f, h, w), control.new_ones(b, 1, f, h, w), control.new_zeros(b, f * TEMPORAL, 4, 2 * h, 2 * w)
+        b, _, f, h, w = inactive.shape
+        told = self.embed_guess.bias + torch.zeros_like(tokens)
+        return torch.zeros_like(inactive), told, torch.ones_like(masked), inactive.new_zeros(b, f * TEMPORAL, 4, 2 * h, 2 * w)
 
     def predict(self, noisy: torch.Tensor, sigma: torch.Tensor, text: torch.Tensor, control: torch.Tensor,
                 control_scale: torch.Tensor) -> Prediction:
         """Predict the clean latents. Where nothing is known, what known frames say is not computed."""
         b, c, f, h, w = noisy.shape
-        layers = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
-        reference, position = cv.find_references(self.codec, control)
-        keep, inactive = reference[:, None, :, None, None], control[:, :c]
-        known = cv.anything_known(self.codec, inactive, keep)
-        features, carried = either(known, self.known_features, self.blank_features, (control,))
+        canvas = inactive, _, reference, position = cv.parts(self.codec, control)
+        known = cv.anything_known(self.codec, inactive)
+        told, carried = either(known, self.embed_known, self.embed_blank, canvas)
         paths = self.paths(text)
         cos, sin = self.angles(position, paths, h, w)
-        with layers():
+        with self.layers():
             level = self.level(sigma, text)
-            x = self.embed_noisy(patches(self.even(noisy, sigma))) + control_scale[0] * self.embed_control(features)
+            x = embed_patches(self.even(noisy, sigma), self.embed_noisy.weight) + self.embed_noisy.bias + control_scale[0] * told
             for block in self.blocks[:self.config.motion_layer]:
                 x = block(x, level, text, cos, sin)
         tokens = self.norm_motion(x.float())
         places, size = self.layout(tokens, level.float(), paths, position, h, w)
-        guess, unknown, rates = either(known, self.known_guess, self.blank_guess, (tokens, carried, control))
-        guess, unknown = guess + keep * (inactive - guess), unknown * (1 - keep)
-        with layers():
-            x = x + self.embed_guess(patches(guess)) + self.embed_place(self.within(places, size, h, w))
+        guess, seen, unknown, rates = either(known, self.known_guess, self.blank_guess, (tokens, carried, *canvas))
+        with self.layers():
+            x = x + seen + self.embed_place(self.within(places, size, h, w))
             for block in self.blocks[self.config.motion_layer:self.config.cover_layer]:
                 x = block(x, level, text, cos, sin)
-            cover = self.cover(self.norm(x))
+            cover = self.cover(F.layer_norm(x, x.shape[-1:]))
             x = x + self.embed_cover(torch.sigmoid(cover))
             for block in self.blocks[self.config.cover_layer:]:
                 x = block(x, level, text, cos, sin)
             residual = self.draw(x, level, f, h, w)
-        clean = guess + unknown * self.codec.deviation[:, None, None, None] * residual.float()
+        clean = guess + unknown * residual.float()
         layout = Layout(places, size, cover.float().unflatten(2, (THINGS, CELLS**2)))
         return Prediction(clean, guess, paths, layout, rates)
 

@@ -26,16 +26,19 @@ from seeing import block_ratio, find_thing, name_camera
 from world import make_clip, motion
 
 
+CHANNELS = 64
+
+
 def small_net() -> Starter:
     """A tiny untrained network whose codec keeps the mean colours and random detail."""
     torch.manual_seed(0)
-    net = Starter(Config(channels=32, width=64, layers=2, motion_layer=1, cover_layer=1, heads=2, vocabulary=words.build().get_vocab_size()))
+    net = Starter(Config(channels=CHANNELS, width=64, layers=2, motion_layer=1, cover_layer=1, heads=2, vocabulary=words.build().get_vocab_size()))
     fixed = torch.from_numpy(mean_colour_basis(TEMPORAL)).float()
-    rest = torch.randn(32 - len(fixed), fixed.shape[1])
+    rest = torch.randn(CHANNELS - len(fixed), fixed.shape[1])
     rest = rest - rest @ fixed.t() @ fixed
     net.codec.basis.copy_(torch.cat([fixed, torch.linalg.qr(rest.t())[0].t()]))
-    net.codec.scale.copy_(torch.linspace(1.5, 0.5, 32))
-    net.codec.deviation.copy_(torch.linspace(3.0, 0.4, 32))
+    net.codec.scale.copy_(torch.linspace(1.5, 0.5, CHANNELS))
+    net.codec.deviation.copy_(torch.linspace(3.0, 0.4, CHANNELS))
     return net.eval()
 
 
@@ -45,7 +48,7 @@ class Parts(unittest.TestCase):
         video = torch.rand(1, 3, 17, 48, 64) * 0.6 - 0.9
         mask = torch.ones(1, 17, 48, 64)
         mask[:, :6] = mask[:, 14:] = 0
-        canvas = cv.read_canvas(net.codec, control_input(net.codec, video, mask, torch.rand(1, 2, 3, 48, 64)))
+        canvas = cv.read_canvas(net.codec, *cv.parts(net.codec, control_input(net.codec, video, mask, torch.rand(1, 2, 3, 48, 64))))
         self.assertEqual(canvas.reference[0].tolist(), [1, 1, 0, 0, 0, 0, 0])
         seen = canvas.known.mean((2, 3))[0, 11:].round().tolist()  # from the last slot of the first frame
         self.assertEqual(seen, [1.0] * 6 + [0.0] * 8 + [1.0] * 3)
@@ -55,14 +58,29 @@ class Parts(unittest.TestCase):
 
     def test_nothing_known_takes_the_short_way_to_the_same_end(self):
         net = small_net()
-        control = control_input(net.codec, torch.zeros(1, 3, 9, 48, 64), torch.ones(1, 9, 48, 64), torch.rand(1, 1, 3, 48, 64))
-        noisy, text = torch.randn(1, 32, 4, 6, 8), torch.randn(1, 32, 128)
+        control = control_input(net.codec, torch.zeros(1, 3, 9, 48, 64), torch.ones(1, 9, 48, 64))
+        noisy, text = torch.randn(1, CHANNELS, 3, 6, 8), torch.randn(1, 32, 128)
         with torch.no_grad():
             both = []
             for known in (False, True):
                 with unittest.mock.patch.object(cv, "anything_known", return_value=torch.tensor(known)):
                     both.append(net.transformer.predict(noisy, torch.tensor([0.7]), text, control, torch.ones(1)).clean)
         torch.testing.assert_close(both[0], both[1], atol=1e-5, rtol=1e-4)
+
+    def test_steps_are_those_of_the_decoded_pixels(self):
+        codec, latent = small_net().codec, torch.randn(1, CHANNELS, 2, 3, 4)
+        pixels = codec.decode_next(latent).unflatten(2, (2, 4))
+        across = (pixels[..., 8::8] - pixels[..., 7:-1:8]).unflatten(4, (3, 8)).permute(0, 2, 4, 6, 1, 3, 5).flatten(4)
+        down = (pixels[..., 8::8, :] - pixels[..., 7:-1:8, :]).unflatten(5, (4, 8)).permute(0, 2, 4, 5, 1, 3, 6).flatten(4)
+        for found, true in zip(codec.steps(latent), (across, down)):
+            torch.testing.assert_close(found, true, atol=1e-4, rtol=1e-4)
+
+    def test_a_reference_or_a_known_frame_is_something_known(self):
+        codec, video, unknown = small_net().codec, torch.rand(1, 3, 9, 48, 64) - 0.9, torch.ones(1, 9, 48, 64)
+        last = unknown.clone()
+        last[:, -1] = 0
+        canvases = control_input(codec, video, unknown), control_input(codec, video, unknown, torch.rand(1, 1, 3, 48, 64)), control_input(codec, video, last)
+        self.assertEqual([cv.anything_known(codec, cv.parts(codec, control)[0]).item() for control in canvases], [False, True, True])
 
     def test_known_pixels_come_back_as_they_were(self):
         video, mask = torch.rand(1, 3, 9, 48, 64) - 0.9, torch.zeros(1, 9, 48, 64)
@@ -136,7 +154,7 @@ class Parts(unittest.TestCase):
                 torch.testing.assert_close(path[:2], centre[1] - centre[0], atol=1e-3, rtol=1e-3)
 
     def test_what_moves_along_a_path_stays_in_one_place_for_the_heads_that_follow_it(self):
-        net, h, w = Starter(Config(channels=32, width=192, layers=2, motion_layer=1, cover_layer=1)).transformer, 8, 12
+        net, h, w = Starter(Config(channels=CHANNELS, width=192, layers=2, motion_layer=1, cover_layer=1)).transformer, 8, 12
         position, paths = torch.arange(5.0)[None], torch.zeros(1, PATHS, 3)
         at_rest, _ = net.angles(position, paths, h, w)
         paths[0, 0, 0] = 4.0  # pixels a frame to the right: one token in a latent frame

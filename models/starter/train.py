@@ -40,6 +40,7 @@ KNOWN_BATCH = 0.5   # size of the other steps' batch, which cost more
 SHIFT_BLANK, SHIFT_KNOWN = 6.0, 3.0  # noise levels to train at: what text alone decides is decided in much noise
 ALL_NOISE_BLANK, ALL_NOISE_KNOWN = 0.08, 0.6  # share of clips of which noise hides all: known frames are continued in one step
 RELATIVE = 0.2      # weight of an error's logarithm where known frames are continued: plain surfaces show small errors, too
+SEAM = 3.0          # weight of steps at the edges of blocks that are not the clip's, which the eye sees before it sees an error
 MATRICES = ("qkv", "out", "q_text", "kv_text", "out_text", "up", "down")  # of a block, for Muon
 #: for the C library of the workers: freed memory is kept for the next step, which else costs a sixth of the time
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "268435456", "MALLOC_ARENA_MAX": "2"}
@@ -160,6 +161,15 @@ def layout_errors(layout: Layout, samples: list[Sample], said: list[bool], heads
     return mean(places), mean(covers)
 
 
+def seam(codec: codecs.Codec, error: torch.Tensor, unknown: torch.Tensor) -> torch.Tensor:
+    """Mean step, of a range of 2, that an error of the latents `(b, c, f, h, w)` makes at the edges of blocks, where both are unknown `(b, 1, f, h, w)`."""
+    across, down = codec.steps(error)
+    there = unknown[:, 0, ..., None]
+    counted = there[:, :, :, 1:] * there[:, :, :, :-1], there[:, :, 1:] * there[:, :, :-1]
+    total = sum((n * torch.sqrt(step.square() + 1e-4)).mean(-1).sum() for step, n in zip((across, down), counted))
+    return total / (counted[0].sum() + counted[1].sum() + 1)
+
+
 class Trainer:
     """One training run: networks, optimisers, averaged weights, and the log."""
 
@@ -277,16 +287,17 @@ class Trainer:
         error = (weight * (out.clean - clean).square()).sum((1, 2, 3, 4)) / total
         present = (unknown.sum((1, 2, 3, 4)) > 0).float()
         main = (error * present * (1 / sigma.square()).clamp(max=6)).mean()
+        steps = seam(codec, out.clean - clean, unknown)
         paths = (out.paths - path_truth(samples, said)).abs().mean()
         places, cover = layout_errors(out.layout, samples, said, heads)
-        figures = {"main": main.item(), "paths": paths.item(), "places": places.item(), "cover": cover.item(), "blank": float(blank), "clips": len(samples)}
-        told = paths + 0.3 * places + 0.3 * cover
+        figures = {"main": main.item(), "seam": steps.item(), "paths": paths.item(), "places": places.item(), "cover": cover.item(), "blank": float(blank), "clips": len(samples)}
+        also = SEAM * steps + paths + 0.3 * places + 0.3 * cover
         if blank:
-            return main + told, figures
+            return main + also, figures
         guess = ((weight * (out.guess - clean).square()).sum((1, 2, 3, 4)) / total * present).mean()
         relative = (present * (sigma == 1) * (error + 1e-3).log()).mean()
         with torch.no_grad():
-            canvas = cv.read_canvas(codec, control)
+            canvas = cv.read_canvas(codec, *cv.parts(codec, control))
             truth = rate_truth(samples, canvas)
             _, _, before, after = cv.gaps(canvas)
             cells = F.interpolate(1 - canvas.known, scale_factor=2.0, mode="nearest")
@@ -294,7 +305,7 @@ class Trainer:
             counted = counted * (1 - canvas.reference).repeat_interleave(4, 1)[:, :, None, None, None]
         rates = (counted * (out.rates - truth).abs()).sum() / (counted.sum() + 1)
         figures |= {"guess": guess.item(), "rates": rates.item()}
-        return main + guess + rates + told + RELATIVE * relative, figures
+        return main + guess + rates + also + RELATIVE * relative, figures
 
     def rate_factor(self, clips: int, decay: float) -> float:
         warm = min(1.0, (self.step + 1) / 100)
@@ -309,7 +320,7 @@ class Trainer:
         log = open(self.out / "train.csv" if self.rank == 0 else os.devnull, "a", newline="")
         writer = csv.writer(log)
         if self.step == 0:
-            writer.writerow(["step", "clips", "seconds", "clips_per_second", "main_text", "main_known", "guess", "rates", "paths", "places", "cover", "rate"])
+            writer.writerow(["step", "clips", "seconds", "clips_per_second", "main_text", "main_known", "guess", "rates", "paths", "places", "cover", "seam", "rate"])
         began = last_save = last_log = time.time()
         held: dict[str, list[float]] = {}
         counted = self.clips
@@ -339,7 +350,7 @@ class Trainer:
                 self.seconds = base + now - began
                 speed = (self.clips - counted) / (now - last_log)
                 row = [self.step, self.clips, round(self.seconds), round(speed, 1)]
-                row += [round(float(np.mean(held.get(k, [float("nan")]))), 4) for k in ("main_text", "main_known", "guess", "rates", "paths", "places", "cover")]
+                row += [round(float(np.mean(held.get(k, [float("nan")]))), 4) for k in ("main_text", "main_known", "guess", "rates", "paths", "places", "cover", "seam")]
                 writer.writerow(row + [round(self.peak * factor, 6)])
                 log.flush()
                 held, counted, last_log = {}, self.clips, now
