@@ -20,7 +20,7 @@ def mean_loss(log: Path, name: str, last: int) -> float:
 
 
 def main() -> None:
-    new, old = Path(sys.argv[1]), Path(__file__).parent / "log/sitting2.csv"
+    new, old = Path(sys.argv[1]), Path(__file__).parent / "log/sitting3.csv"
     last = max(int(row["clips"]) for row in csv.DictReader(new.open()))
     failed = False
     for name in LOSSES:

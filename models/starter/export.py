@@ -265,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--package", type=Path, default=Path(__file__).parent / "package")
-    parser.add_argument("--revision", default="recipe 3")
+    parser.add_argument("--revision", default="recipe 4")
     args = parser.parse_args()
     torch.set_num_threads(2)
     net, state = load(args.checkpoint)

@@ -150,7 +150,7 @@ fn log(level: ort::logging::LogLevel, _category: &str, _id: &str, place: &str, m
 
 #[cfg(test)]
 mod tests {
-    use super::threads;
+    use super::{PREPACKED, are_small, threads};
 
     #[test]
     fn threads_are_a_number_above_zero() {
@@ -158,5 +158,17 @@ mod tests {
         assert_eq!(threads(Some("")).unwrap(), None);
         assert_eq!(threads(Some("3")).unwrap(), Some(3));
         assert!(["0", "-1", "many"].iter().all(|text| threads(Some(text)).is_err()));
+    }
+
+    #[test]
+    fn weights_are_small_up_to_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let graph = folder.path().join("model.onnx");
+        let grow = |bytes| std::fs::File::create(folder.path().join("weights.bin")).unwrap().set_len(bytes).unwrap();
+        std::fs::write(&graph, [0]).unwrap();
+        grow(PREPACKED - 1);
+        assert!(are_small(&graph));
+        grow(PREPACKED);
+        assert!(!are_small(&graph), "the graph counts, too");
     }
 }
