@@ -164,7 +164,8 @@ mod tests {
     fn weights_are_small_up_to_a_bound() {
         let folder = tempfile::tempdir().unwrap();
         let graph = folder.path().join("model.onnx");
-        let grow = |bytes| std::fs::File::create(folder.path().join("weights.bin")).unwrap().set_len(bytes).unwrap();
+        let grow =
+            |bytes| std::fs::File::create(folder.path().join("weights.bin")).unwrap().set_len(bytes).unwrap();
         std::fs::write(&graph, [0]).unwrap();
         grow(PREPACKED - 1);
         assert!(are_small(&graph));
