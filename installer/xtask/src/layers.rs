@@ -21,7 +21,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pickup-engine",
         &["pickup-core", "pickup-families", "pickup-package", "pickup-samplers", "pickup-takes"],
     ),
-    ("pickup-worker", &["pickup-core", "pickup-engine", "pickup-onnx", "pickup-package", "pickup-takes"]),
+    (
+        "pickup-worker",
+        &["pickup-core", "pickup-engine", "pickup-families", "pickup-onnx", "pickup-package", "pickup-takes"],
+    ),
     ("pickup-cli", &["pickup-client", "pickup-core", "pickup-package", "pickup-takes"]),
     ("pickup-ofx", &[]),
     ("pickup-plugin", &["pickup-client", "pickup-core", "pickup-ofx", "pickup-takes"]),

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint's folder is all that is read
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch  # noqa: E402
-from torch import nn  # noqa: E402
 
 from . import report  # noqa: E402
+from .errors import Unfit  # noqa: E402
 from .families import ltx, wan_ti2v, wan_vace  # noqa: E402
-from .package import complete, merged, write_components  # noqa: E402
-from .source import Checkpoint, Unfit  # noqa: E402
+from .hub import fetched  # noqa: E402
+from .package import Precision, complete, merged, write_components  # noqa: E402
+from .randomised import RECIPES, RandomCheckpoint  # noqa: E402
+from .source import Checkpoint  # noqa: E402
 
 FAMILIES = {"wan-vace": wan_vace, "wan-ti2v": wan_ti2v, "ltx": ltx}
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md")
+#: what is different in the manifest of a model with random weights
+RANDOM = {"title": " with random weights", "licence": {"spdx": "Apache-2.0 OR MIT", "acceptance_required": False}}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pickup-export", description="Make a model package from a diffusers checkpoint.")
     parser.add_argument("family", choices=FAMILIES, help="what kind of model it is")
-    parser.add_argument("--source", type=Path, required=True, help="the checkpoint's folder, with model_index.json")
+    origin = parser.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--source", help="the checkpoint's folder, with model_index.json, or its id on Hugging Face")
+    origin.add_argument("--random", choices=RECIPES, metavar="NAME",
+                        help=f"a published model at its full size with random weights, for measuring: {', '.join(RECIPES)}")
     parser.add_argument("--out", type=Path, required=True, help="the package's folder; it must not be there yet, or be empty")
+    parser.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="of transformer and VAE [default: fp16]")
+    parser.add_argument("--text", choices=("int8", "fp16", "fp32"), default="int8", help="weights of the text encoder [default: int8]")
     parser.add_argument("--licence", type=Path, help="the licence's text [default: LICENSE in the checkpoint's folder]")
     parser.add_argument("--name", help="what requests call the model [default: the published model's name]")
     parser.add_argument("--title", help="what a person reads [default: the published model's title]")
@@ -48,36 +56,56 @@ def check_out(out: Path) -> None:
         raise Unfit(f"{out}: expected a new or empty folder, found one with files. Choose another for --out, or empty it.")
 
 
-def write(checkpoint: Checkpoint, family: ModuleType, fields: dict, licence: str, folder: Path) -> None:
-    differences: list[report.Difference] = []
+def opened(options: argparse.Namespace) -> Checkpoint:
+    """The checkpoint that is asked for."""
+    if options.random is None:
+        return Checkpoint(fetched(options.source))
+    recipe = RECIPES[options.random]
+    if recipe.family is not FAMILIES[options.family]:
+        raise Unfit(f"{options.random}: expected a model of the kind {options.family}, found one of {recipe.family.NAME}. "
+                    "Choose the command for this kind of model.")
+    return RandomCheckpoint(recipe, options.out.with_name(options.out.name + ".random"))
 
-    def look(name: str, module: nn.Module) -> None:
-        differences.extend(report.check(name, module, family, folder))
-        print(f"{name}: written")
 
-    configurations = write_components(checkpoint, family, folder, look)
-    report.write(folder / "export.md", fields["title"], differences)
-    complete(checkpoint, family, configurations, fields, licence, folder)
+def manifest_fields(options: argparse.Namespace, checkpoint: Checkpoint) -> dict:
+    """Fields of the manifest that do not follow from the model itself."""
+    published = FAMILIES[options.family].PUBLISHED
+    if options.random:
+        published = merged(published, {**RANDOM, "title": published["title"] + RANDOM["title"]})
+    own = {key: value for key, value in {"name": options.name, "title": options.title}.items() if value}
+    origin = options.random or Path(options.source).resolve().name
+    return merged(merged(published, own), {"source": {"origin": origin, "revision": checkpoint.revision()}})
+
+
+def begin(aside: Path, fields: dict, precision: Precision) -> None:
+    """A folder for a package that is not whole. Components of an export that was broken off are kept if it asked for the same."""
+    wanted = json.dumps({"fields": fields, "precision": vars(precision)}, sort_keys=True)
+    record = aside / "export.part"
+    if not record.is_file() or record.read_text("utf-8") != wanted:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        record.write_text(wanted, "utf-8")
 
 
 def export(options: argparse.Namespace) -> None:
     """Write the package aside, and put it in its place when it is whole."""
-    family, checkpoint = FAMILIES[options.family], Checkpoint(options.source)
-    family.check(checkpoint)
     check_out(options.out)
-    licence = licence_text(options.licence, options.source)
-    own = {"name": options.name, "title": options.title}
-    fields = merged(family.PUBLISHED, {key: value for key, value in own.items() if value})
-    origin = {"source": {"origin": options.source.resolve().name, "revision": checkpoint.revision()}}
+    family, precision = FAMILIES[options.family], Precision(options.dtype, options.text)
+    checkpoint = opened(options)
+    family.check(checkpoint)
+    licence = licence_text(options.licence, checkpoint.folder)
+    fields = manifest_fields(options, checkpoint)
     aside = options.out.with_name(options.out.name + ".part")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        write(checkpoint, family, merged(fields, origin), licence, aside)
-        if options.out.exists():
-            options.out.rmdir()
-        aside.rename(options.out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    begin(aside, fields, precision)
+    differences = write_components(checkpoint, family, precision, aside)
+    (aside / "export.part").unlink()
+    report.write(aside / "export.md", fields["title"], differences)
+    complete(checkpoint, family, precision, fields, licence, aside)
+    if options.out.exists():
+        options.out.rmdir()
+    aside.rename(options.out)
+    if options.random:
+        shutil.rmtree(checkpoint.folder)
 
 
 def main(arguments: list[str] | None = None) -> int:

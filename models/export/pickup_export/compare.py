@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-#: how far numbers may differ between machines, by what a path begins with or has in its middle; a walk of 20 guided
+#: how far numbers may differ between machines, by what a path begins with or has in its middle, the first that fits; a walk of 20 guided
 #: steps gathers more than one run of a graph
-TOLERANCES = {"tiny_": 1e-6, "/pipeline/": 1e-3, "/components/": 5e-5, "samplers.json": 1e-5, "guidance.json": 1e-5, "noise.json": 0.0}
+TOLERANCES = {"/golden/": 5e-5, "tiny_": 1e-6, "/pipeline/": 1e-3, "/components/": 5e-5, "samplers.json": 1e-5, "guidance.json": 1e-5, "noise.json": 0.0}
 
 
 def files(folder: Path) -> set[str]:
@@ -63,8 +63,8 @@ def difference(a: Path, b: Path) -> float:
 
 def tolerance(name: str) -> float:
     found = [allowed for part, allowed in TOLERANCES.items() if name.startswith(part) or (part[0] == "/" and part in name)]
-    if len(found) != 1:
-        raise ValueError(f"{name}: expected one tolerance, found {len(found)}")
+    if not found:
+        raise ValueError(f"{name}: expected a tolerance, found none")
     return found[0]
 
 

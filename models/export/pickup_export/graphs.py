@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx
+import onnx_ir
 import torch
 from torch import nn
 from torch.export import Dim
 
 OPSET = 20  # DirectML does not take later ones whole
+
+#: graphs of a component by the names of their files
+Graphs = dict[str, onnx_ir.Model]
 
 
 class TextGraph(nn.Module):
@@ -21,18 +23,14 @@ class TextGraph(nn.Module):
         return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
 
-def write(module: nn.Module, inputs: tuple, names: list[str], outputs: list[str], shapes: tuple, path: Path) -> None:
-    """Export `module`, weights in a file of their own beside `path`, without the exporter's notes on where each node came from."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(module.eval(), inputs, str(path), input_names=names, output_names=outputs, dynamic_shapes=shapes,
-                      dynamo=True, opset_version=OPSET, external_data=True, verbose=False)
-    model = onnx.load(str(path), load_external_data=False)
-    strip(model)
-    path.write_bytes(model.SerializeToString())
+def trace(module: nn.Module, inputs: tuple, names: list[str], outputs: list[str], shapes: tuple) -> onnx_ir.Model:
+    """`module` as a graph. Its weights stay torch's tensors until they are written."""
+    return torch.onnx.export(module.eval(), inputs, input_names=names, output_names=outputs, dynamic_shapes=shapes, dynamo=True,
+                             opset_version=OPSET, verbose=False).model
 
 
 def strip(model: onnx.ModelProto) -> None:
-    """Take out what no runtime reads."""
+    """Take out what no runtime reads, such as the exporter's notes on where each node came from."""
     model.doc_string = ""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
@@ -48,9 +46,10 @@ def strip(model: onnx.ModelProto) -> None:
             del node.metadata_props[:]
 
 
-def export_text_encoder(encoder: nn.Module, path: Path) -> None:
+def trace_text_encoder(encoder: nn.Module) -> Graphs:
     """`input_ids`, `attention_mask` (1, l) to `last_hidden_state` (1, l, d)."""
     length = Dim("l", min=2)
     ids = torch.full((1, 16), 3, dtype=torch.int64)
     mask = (torch.arange(16) < 9).to(torch.int64)[None]
-    write(TextGraph(encoder), (ids, mask), ["input_ids", "attention_mask"], ["last_hidden_state"], ({1: length}, {1: length}), path)
+    return {"model": trace(TextGraph(encoder), (ids, mask), ["input_ids", "attention_mask"], ["last_hidden_state"],
+                           ({1: length}, {1: length}))}

@@ -1,20 +1,35 @@
-"""A package's folder: graphs, shared weights, tokenizer, licence, manifest."""
+"""A package's folder: graphs, shared weights, golden values, tokenizer, licence, manifest."""
 
 from __future__ import annotations
 
 import gc
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Callable
 
 from tokenizers import Tokenizer
 from torch import nn
+from tqdm import tqdm
 
-from .graphs import OPSET, export_text_encoder
+from . import golden, report, weights
+from .graphs import OPSET, Graphs, trace_text_encoder
+from .precision import halved, mixed, single, stored
+from .report import Difference
 from .source import Source
-from .weights import share_weights
+
+COMPONENTS = ("text_encoder", "transformer", "vae")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Of the weights: `fp16` or `fp32`; for the text encoder `int8` too."""
+    model: str = "fp32"
+    text: str = "fp32"
+
+    def of(self, name: str) -> str:
+        return self.text if name == "text_encoder" else self.model
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
@@ -39,37 +54,65 @@ def graph_paths(folder: Path) -> dict[str, str]:
     return {name: path for name, path in paths.items() if (folder / path).is_file()}
 
 
-def write_components(source: Source, family: ModuleType, folder: Path, look: Callable[[str, nn.Module], None]) -> dict:
-    """Write all graphs, one component after another in memory: the components' configurations, by name. `look` gets each
-    component by name once its graphs are written."""
-    exports = {"text_encoder": lambda module: export_text_encoder(module, folder / "text_encoder" / "model.onnx"),
-               "transformer": lambda module: family.export_transformer(module, folder / "transformer" / "model.onnx"),
-               "vae": lambda module: family.export_vae(module, folder / "vae")}
-    configurations = {"scheduler": source.component("scheduler").config}
-    for name, export in exports.items():
-        module = source.component(name)
-        export(module)
-        share_weights(sorted((folder / name).glob("*.onnx")))
-        configurations[name] = module.config
-        look(name, module)
-        del module
-        gc.collect()
-    return configurations
+def traced(name: str, module: nn.Module, family: ModuleType, precision: str) -> Graphs:
+    """The graphs of a component with its weights in `precision`, which `module` has then too."""
+    if name == "text_encoder":
+        return trace_text_encoder(single(module) if precision == "fp32" else stored(module, precision))
+    trace = {"transformer": family.trace_transformer, "vae": family.trace_vae}[name]
+    if precision == "fp32":
+        return trace(single(module))
+    with mixed():
+        return trace(halved(module))
 
 
-def complete(source: Source, family: ModuleType, configurations: dict, fields: dict, licence: str, folder: Path) -> None:
+def write_component(name: str, module: nn.Module, family: ModuleType, precision: str, folder: Path) -> None:
+    """Golden values, graphs and weights of a component."""
+    with tqdm(desc=name, unit="B", unit_scale=True, disable=None) as bar:
+        bar.set_postfix_str("golden values")
+        golden.make(name, module, family, folder)
+        bar.set_postfix_str("tracing")
+        graphs = traced(name, module, family, precision)
+        bar.set_postfix_str("")
+        weights.write(graphs, folder / name, bar)
+
+
+def write_components(source: Source, family: ModuleType, precision: Precision, folder: Path) -> list[Difference]:
+    """Write all components into `folder`, one after another in memory, and compare each with diffusers. A component that is
+    there already, with its differences, is not made again."""
+    differences: list[Difference] = []
+    for name in COMPONENTS:
+        record = folder / f"{name}.done"
+        if not record.is_file():
+            module = source.component(name)
+            write_component(name, module, family, precision.of(name), folder)
+            del module
+            gc.collect()
+            found = report.check(name, precision.of(name), folder)
+            record.write_text(json.dumps([vars(difference) for difference in found]), "utf-8")
+        source.release(name)
+        differences += [Difference(**fields) for fields in json.loads(record.read_text("utf-8"))]
+    for name in COMPONENTS:
+        (folder / f"{name}.done").unlink()
+    return differences
+
+
+def complete(source: Source, family: ModuleType, precision: Precision, fields: dict, licence: str, folder: Path) -> None:
     """Put all else beside the graphs. `fields` are those of the manifest that do not follow from the model itself."""
     tokenizer, pad_id = source.tokenizer()
     save_tokenizer(tokenizer, folder / "tokenizer" / "tokenizer.json")
     (folder / "LICENSE").write_text(licence, encoding="utf-8", newline="\n")
-    given = {"format": 1, "dtype": "fp32", "opset": OPSET, "graphs": graph_paths(folder), "licence": {"file": "LICENSE"},
-             "tokenizer": {"file": "tokenizer/tokenizer.json", "pad_id": pad_id}}
+    given = {"format": 1, "dtype": precision.model, "opset": OPSET, "graphs": graph_paths(folder), "licence": {"file": "LICENSE"},
+             "tokenizer": {"file": "tokenizer/tokenizer.json", "pad_id": pad_id},
+             "golden": golden.manifest(folder, {name: precision.of(name) for name in COMPONENTS})}
+    if precision.text != precision.model:
+        given["text"] = {"weights": precision.text}
+    configurations = {name: source.settings(name) for name in (*COMPONENTS, "scheduler")}
     write_manifest(folder, merged(merged(fields, given), family.facts(configurations)))
 
 
 #: fields of a manifest in the order that people read them
 ORDER = ("format name title version family licence source dtype opset graphs tokenizer text latent control held decode limits frame_rate "
-         "conditioning sampler presets guidance_default_negative files").split()
+         "conditioning sampler presets guidance_default_negative golden files").split()
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

@@ -138,7 +138,7 @@ class VaeHalf(nn.Module):
         tape = Tape(None if self.first else caches)
         with stepped(tape):
             out = self._encode(x) if self.encode else self._decode(x)
-        return (out, *tape.outgoing)
+        return (out.float(), *tape.outgoing)
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         moments = self.vae.quant_conv(self.vae.encoder(to_patches(frames, self.patch)))

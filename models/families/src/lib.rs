@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod family;
+pub mod golden;
 mod grid;
 pub mod ltx;
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
 use crate::{
-    ControlSpec, DecodeSpec, FileRecord, Graphs, HeldSpec, Limits, MANIFEST, Manifest, Preset, SamplerKind,
-    SamplerSpec, ScheduleKind, check_path,
+    ControlSpec, DecodeSpec, FileRecord, GoldenSpec, Graphs, HeldSpec, Limits, MANIFEST, Manifest, Preset,
+    SamplerKind, SamplerSpec, ScheduleKind, check_path,
 };
 
 /// A field that is wrong.
@@ -28,7 +28,9 @@ pub(crate) fn check(manifest: &Manifest) -> Checked {
     check_shapes(manifest)?;
     check_limits(&manifest.limits, manifest.latent.spatial)?;
     check_sampler(&manifest.sampler)?;
-    check_presets(manifest)
+    check_presets(manifest)?;
+    let golden = manifest.golden.iter().flat_map(|golden| golden.entries());
+    golden.into_iter().try_for_each(|(name, spec)| check_golden(name, spec, &manifest.files))
 }
 
 fn wrong(field: impl Display, expected: impl Display, found: impl Display) -> Checked {
@@ -99,6 +101,21 @@ fn check_graphs(graphs: &Graphs) -> Checked {
         (Some(_), None) => wrong("graphs.vae_dec_next", "a path, as `vae_enc_next` has one", "nothing"),
         (None, Some(_)) => wrong("graphs.vae_enc_next", "a path, as `vae_dec_next` has one", "nothing"),
         _ => Ok(()),
+    }
+}
+
+/// A case is a folder that holds at least what is expected.
+fn check_golden(name: &str, spec: &GoldenSpec, files: &BTreeMap<String, FileRecord>) -> Checked {
+    range(&format!("golden.{name}.cases"), spec.cases.len(), 1, 64)?;
+    range(&format!("golden.{name}.bound"), spec.bound, 1e-9, 1.0)?;
+    let lacking = |case: &&String| !files.contains_key(&format!("{case}/expected.npy"));
+    match spec.cases.iter().find(lacking) {
+        Some(case) => wrong(
+            format!("golden.{name}.cases"),
+            "folders that hold an `expected.npy` listed in `files`",
+            format_args!("{case:?}"),
+        ),
+        None => Ok(()),
     }
 }
 

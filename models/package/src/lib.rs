@@ -24,9 +24,9 @@ pub use acceptance::{Acceptances, Accepted};
 pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use install::add;
 pub use manifest::{
-    Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Graphs, HeldSpec, LatentSpec, Licence, Limits,
-    Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec, ScheduleKind, Source, TextSpec,
-    TokenizerSpec,
+    Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs, HeldSpec,
+    LatentSpec, Licence, Limits, Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec, ScheduleKind,
+    Source, TextSpec, TextWeights, TokenizerSpec,
 };
 pub use package::{GraphKind, Package};
 pub use path::check_path;

@@ -60,6 +60,9 @@ pub struct Manifest {
     pub presets: Presets,
     /// Negative prompt where the user gives none.
     pub guidance_default_negative: String,
+    /// Inputs of each component and what diffusers made of them; left out in a package that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<Golden>,
     /// Every file of the package except `manifest.json`, by its path with `/`.
     pub files: BTreeMap<String, FileRecord>,
 }
@@ -109,6 +112,18 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
+    /// IEEE half precision.
+    Fp16,
+    /// IEEE single precision.
+    Fp32,
+}
+
+/// How a text encoder's weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TextWeights {
+    /// 8 bits and a scale to every 32 numbers; the table of tokens in half precision.
+    Int8,
     /// IEEE half precision.
     Fp16,
     /// IEEE single precision.
@@ -174,6 +189,10 @@ pub struct TokenizerSpec {
 pub struct TextSpec {
     /// Numbers to a token.
     pub width: usize,
+    /// How the text encoder's weights are stored, where that differs from `dtype`. Inputs, output and arithmetic
+    /// are in single precision in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<TextWeights>,
     /// Whether the transformer is given a token for each that pads, all zero. If not, the embedding ends with
     /// the prompt, which is what a transformer sees that is given a mask over the padding.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
@@ -406,6 +425,42 @@ pub struct Preset {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(value: &f32) -> bool {
     *value == 0.0
+}
+
+/// Golden values: what each component has to give.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// Tokens to embedding.
+    pub text_encoder: GoldenSpec,
+    /// Noisy latent to velocity.
+    pub transformer: GoldenSpec,
+    /// Frames to latent.
+    pub vae_encoder: GoldenSpec,
+    /// Latent to frames.
+    pub vae_decoder: GoldenSpec,
+}
+
+impl Golden {
+    /// Field name and golden values of each component.
+    pub fn entries(&self) -> [(&'static str, &GoldenSpec); 4] {
+        [
+            ("text_encoder", &self.text_encoder),
+            ("transformer", &self.transformer),
+            ("vae_encoder", &self.vae_encoder),
+            ("vae_decoder", &self.vae_decoder),
+        ]
+    }
+}
+
+/// Golden values of one component.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenSpec {
+    /// Folders of `files`, 1 to 64, each with `expected.npy` and an `.npy` of each input by its name in the graph.
+    pub cases: Vec<String>,
+    /// Largest root mean square of the error, over the deviation of the expected values; above 0 and up to 1.
+    pub bound: f64,
 }
 
 /// What a file must be.

@@ -260,10 +260,13 @@ pub(crate) enum ModelsCommand {
         /// Name or folder
         model: String,
     },
-    /// Compare every file with its hash
+    /// Compare every file with its hash, and what each component gives with the package's golden values
     Verify {
         /// Name or folder [default: all]
         model: Option<String>,
+        /// Where to run the golden values
+        #[arg(long, value_enum, default_value_t)]
+        provider: ProviderArg,
     },
     /// Install a package from its folder; a licence that must be accepted is asked for once
     Add {

@@ -41,7 +41,7 @@ fn run(args: &Args, console: &Console) -> pickup_core::Result<()> {
     match &args.command {
         Command::Job(job) => command::job::run(job, store, console),
         Command::Estimate { job } => command::job::estimate(job, store, console),
-        Command::Models { command } => command::models::run(command, console),
+        Command::Models { command } => command::models::run(command, store, console),
         Command::Takes { command } => command::takes::run(command, store, console),
         Command::Bench(args) => command::bench::run(args, console),
         Command::Doctor => command::doctor::run(store, console),

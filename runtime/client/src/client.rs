@@ -1,10 +1,11 @@
 //! The client.
 
 use parking_lot::{Mutex, MutexGuard};
-use pickup_core::protocol::{Estimate, Finding, FromWorker, ToWorker};
+use pickup_core::protocol::{Deviation, Estimate, Finding, FromWorker, ToWorker};
 use pickup_core::{Cancel, Error, Event, Provider, ProviderChoice, Request, Result, TakeId};
 use pickup_takes::Store;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -104,6 +105,26 @@ impl Client {
         match self.ask(question, &mut Waiter::new(cancel, &mut |_| ControlFlow::Continue(())))?.0 {
             FromWorker::Estimate { estimate, .. } => Ok(estimate),
             other => Err(unexpected("Estimate", &other)),
+        }
+    }
+
+    /// Runs the golden values of the package in `folder`: how far each component is from them, and where they
+    /// were run. None if the package has none. `on_event` is called as for [`Client::run`].
+    ///
+    /// # Errors
+    /// As [`Client::run`].
+    pub fn verify(
+        &self,
+        folder: &Path,
+        provider: ProviderChoice,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
+    ) -> Result<(Vec<Deviation>, Provider)> {
+        let folder = folder.to_owned();
+        let question = |job| ToWorker::Verify { job, folder, provider };
+        match self.ask(question, &mut Waiter::new(cancel, on_event))?.0 {
+            FromWorker::Verified { deviations, provider, .. } => Ok((deviations, provider)),
+            other => Err(unexpected("Verified", &other)),
         }
     }
 

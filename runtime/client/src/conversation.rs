@@ -171,9 +171,10 @@ impl<'a> Conversation<'a> {
 
 fn job_of(answer: &FromWorker) -> Option<u64> {
     match answer {
-        FromWorker::Done { job, .. } | FromWorker::Estimate { job, .. } | FromWorker::Report { job, .. } => {
-            Some(*job)
-        }
+        FromWorker::Done { job, .. }
+        | FromWorker::Estimate { job, .. }
+        | FromWorker::Verified { job, .. }
+        | FromWorker::Report { job, .. } => Some(*job),
         _ => None,
     }
 }

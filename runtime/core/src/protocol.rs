@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use crate::{Error, Event, Provider, ProviderChoice, Request, TakeId};
 
@@ -39,6 +40,15 @@ pub enum ToWorker {
         /// What would be run.
         request: Box<Request>,
         /// Where it would be run.
+        provider: ProviderChoice,
+    },
+    /// Run a package's golden values. Answered by `Verified` or `Failed`.
+    Verify {
+        /// Chosen by the client, echoed in the answer.
+        job: u64,
+        /// The package's folder.
+        folder: PathBuf,
+        /// Where to run them.
         provider: ProviderChoice,
     },
     /// Say what this worker finds on the machine. Answered by `Report`.
@@ -91,6 +101,15 @@ pub enum FromWorker {
         /// The cost.
         estimate: Estimate,
     },
+    /// How far a package's components are from its golden values; empty if it has none.
+    Verified {
+        /// The job.
+        job: u64,
+        /// One for each component.
+        deviations: Vec<Deviation>,
+        /// Where they were run.
+        provider: Provider,
+    },
     /// What this worker finds on the machine.
     Report {
         /// The job.
@@ -128,6 +147,25 @@ pub struct Estimate {
     pub steps: u32,
     /// The provider that would be tried first.
     pub provider: Provider,
+}
+
+/// How far a component of a package is from its golden values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// Which, as the manifest calls it.
+    pub component: String,
+    /// Root mean square of the error over the deviation of the expected values; `None` if the component gave a
+    /// number that is not finite.
+    pub error: Option<f64>,
+    /// Largest `error` that is let pass.
+    pub bound: f64,
+}
+
+impl Deviation {
+    /// Whether the component gives what it has to.
+    pub fn holds(&self) -> bool {
+        self.error.is_some_and(|error| error <= self.bound)
+    }
 }
 
 /// One line of `pickup doctor`.

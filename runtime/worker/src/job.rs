@@ -10,6 +10,7 @@ use crate::connect::{self, Source};
 use crate::doctor;
 use crate::fault::Fault;
 use crate::serve::{Order, Task, say};
+use crate::verify;
 
 /// The engine, made for the first order that needs it.
 #[derive(Default)]
@@ -43,6 +44,12 @@ impl Jobs {
                 let estimate = self.engine()?.estimate(&request, &connect)?;
                 Ok(FromWorker::Estimate { job, estimate })
             }
+            Task::Verify { folder, provider } => {
+                let mut hear = |event| tell(job, event, cancel);
+                let (deviations, provider) = verify::verify(&folder, provider, &mut hear, cancel)?;
+                self.provider = Some(provider);
+                Ok(FromWorker::Verified { job, deviations, provider })
+            }
             Task::Doctor => Ok(FromWorker::Report { job, findings: doctor::findings() }),
         }
     }
@@ -66,11 +73,7 @@ impl Jobs {
                 Event::Progress(progress) => Some(progress.phase),
                 Event::Warning(_) => None,
             };
-            if let Err(error) = say(&FromWorker::Event { job, event }) {
-                // The parent is gone; so is the reason to go on.
-                tracing::error!("{error:#}");
-                cancel.cancel();
-            }
+            tell(job, event, cancel);
             phase.into_iter().for_each(|phase| fault.strike(phase));
         };
         let outcome = self.engine()?.run(request, &connect, cancel, &mut hear);
@@ -93,6 +96,15 @@ impl Jobs {
             engine.release();
         }
         broken && self.provider.is_some_and(|provider| provider != Provider::Cpu)
+    }
+}
+
+/// Tells the parent of an event.
+fn tell(job: u64, event: Event, cancel: &Cancel) {
+    if let Err(error) = say(&FromWorker::Event { job, event }) {
+        // The parent is gone; so is the reason to go on.
+        tracing::error!("{error:#}");
+        cancel.cancel();
     }
 }
 

@@ -12,6 +12,7 @@ mod doctor;
 mod fault;
 mod job;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 

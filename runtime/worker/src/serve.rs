@@ -7,6 +7,7 @@ use pickup_core::protocol::{FromWorker, PROTOCOL, ToWorker, read_message, write_
 use pickup_core::{Cancel, ProviderChoice, Request};
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ const IDLE_SECONDS: u64 = 120;
 pub(crate) enum Task {
     Run { request: Box<Request>, provider: ProviderChoice },
     Estimate { request: Box<Request>, provider: ProviderChoice },
+    Verify { folder: PathBuf, provider: ProviderChoice },
     Doctor,
 }
 
@@ -95,6 +97,7 @@ impl Reader {
             ToWorker::Estimate { job, request, provider } => {
                 self.order(job, Task::Estimate { request, provider })
             }
+            ToWorker::Verify { job, folder, provider } => self.order(job, Task::Verify { folder, provider }),
             ToWorker::Doctor { job } => self.order(job, Task::Doctor),
             ToWorker::Cancel { job } => {
                 // Cancelling what is over already is no error: the answer was on its way.

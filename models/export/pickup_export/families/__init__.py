@@ -6,9 +6,9 @@ A family is a module with
     PUBLISHED                           fields of the published model's manifest that its makers recommend
     check(checkpoint)                   raises `Unfit` unless it is of this family
     Graph(module)                       the transformer with the graph's inputs and output
-    sample(config, f, h, w, l)          random inputs of that, by name
-    export_transformer(module, path)    the transformer as a graph
-    export_vae(module, folder)          the VAE as graphs
-    compare_vae(module, folder, size, run)    what these graphs make of random input, and what is right, by name
+    sample(config, f, h, w, l, rng)     random inputs of that, by name
+    trace_transformer(module)           the transformer as a graph
+    trace_vae(module)                   the VAE as graphs
+    vae_cases(module, size, rng)        golden values of `vae_encoder` and `vae_decoder`
     facts(configurations)               fields of the manifest that follow from the components' configurations
 """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Callable
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
@@ -14,8 +13,11 @@ from torch import nn
 from torch.export import Dim
 
 from ..attention import exported_attention
-from ..graphs import write
-from ..source import Checkpoint, Unfit
+from ..errors import Unfit
+from ..golden import Case
+from ..graphs import Graphs, trace
+from ..randoms import normal, uniform
+from ..source import Checkpoint
 from ..timesteps import exported_timesteps
 
 NAME = "ltx"
@@ -79,27 +81,27 @@ class Graph(nn.Module):
         tokens = self.transformer(hidden_states=hidden_states.flatten(2).transpose(1, 2), timestep=timestep.flatten(1),
                                   encoder_hidden_states=encoder_hidden_states, encoder_attention_mask=None,
                                   video_coords=video_coords.flatten(2), return_dict=False)[0]
-        return tokens.transpose(1, 2).unflatten(2, hidden_states.shape[2:])
+        return tokens.transpose(1, 2).unflatten(2, hidden_states.shape[2:]).float()
 
 
-def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+def sample(config: dict, frames: int, height: int, width: int, tokens: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     """Random inputs of the graph, by name."""
-    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width),
-            "timestep": 1000 * torch.rand(1, frames, height, width),
-            "encoder_hidden_states": torch.randn(1, tokens, config.caption_channels),
-            "video_coords": 100 * torch.rand(1, 3, frames, height, width)}
+    return {"hidden_states": normal(rng, 1, config.in_channels, frames, height, width),
+            "timestep": 1000 * uniform(rng, 1, frames, height, width),
+            "encoder_hidden_states": normal(rng, 1, tokens, config.caption_channels),
+            "video_coords": 100 * uniform(rng, 1, 3, frames, height, width)}
 
 
-def export_transformer(transformer: LTXVideoTransformer3DModel, path: Path) -> None:
+def trace_transformer(transformer: LTXVideoTransformer3DModel) -> Graphs:
     """Latent `(1, c, f, h, w)`, timesteps `(1, f, h, w)`, text `(1, l, d)`, coordinates `(1, 3, f, h, w)` to the velocity."""
     if transformer.config.patch_size != 1 or transformer.config.patch_size_t != 1:
         raise Unfit("expected a token for each latent, found one for several. Choose an LTX-Video model of version 0.9.")
     f, h, w = Dim("f"), Dim("h"), Dim("w")
     grid = {2: f, 3: h, 4: w}
-    inputs = sample(transformer.config, 3, 4, 6, 16)
+    inputs = sample(transformer.config, 3, 4, 6, 16, np.random.default_rng(0))
     with exported(transformer):
-        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
-              (grid, {1: f, 2: h, 3: w}, {1: Dim("l")}, grid), path)
+        return {"model": trace(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
+                               (grid, {1: f, 2: h, 3: w}, {1: Dim("l")}, grid))}
 
 
 class VaeHalf(nn.Module):
@@ -119,7 +121,7 @@ class VaeHalf(nn.Module):
 
 class Encoder(VaeHalf):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        found = DiagonalGaussianDistribution(self.vae.encoder(frames))
+        found = DiagonalGaussianDistribution(self.vae.encoder(frames).float())
         return torch.cat([(found.mean - self.mean) / self.std, found.std / self.std], 1)
 
 
@@ -127,10 +129,10 @@ class Decoder(VaeHalf):
     def forward(self, latent: torch.Tensor, timestep: torch.Tensor, noise: torch.Tensor, noise_scale: torch.Tensor) -> torch.Tensor:
         scale = noise_scale.view(1, 1, 1, 1, 1)
         latent = latent * self.std + self.mean
-        return self.vae.decoder((1 - scale) * latent + scale * noise, timestep).clamp(-1.0, 1.0)
+        return self.vae.decoder((1 - scale) * latent + scale * noise, timestep).clamp(-1.0, 1.0).float()
 
 
-def export_vae(vae: AutoencoderKLLTXVideo, folder: Path) -> None:
+def trace_vae(vae: AutoencoderKLLTXVideo) -> Graphs:
     """`enc_first`: frames to means and deviations; `dec_first`: latent, timestep, noise and its scale to frames. Both
     take whole clips: the decoder looks ahead in time."""
     spatial, temporal, channels = vae.spatial_compression_ratio, vae.temporal_compression_ratio, vae.config.latent_channels
@@ -139,25 +141,25 @@ def export_vae(vae: AutoencoderKLLTXVideo, folder: Path) -> None:
     pixels, grid = {2: temporal * Dim("n") + 1, 3: spatial * h, 4: spatial * w}, {2: f, 3: h, 4: w}
     with exported_timesteps(vae):
         frames = torch.rand(1, 3, 2 * temporal + 1, 2 * spatial, 3 * spatial)
-        write(Encoder(vae), (frames,), ["frames"], ["moments"], (pixels,), folder / "enc_first.onnx")
+        encoder = trace(Encoder(vae), (frames,), ["frames"], ["moments"], (pixels,))
         latent, noise = torch.randn(2, 1, channels, 3, 4, 6)
-        write(Decoder(vae), (latent, torch.tensor([0.05]), noise, torch.tensor([0.025])),
-              ["latent", "timestep", "noise", "noise_scale"], ["frames"], (grid, {}, grid, {}), folder / "dec_first.onnx")
+        decoder = trace(Decoder(vae), (latent, torch.tensor([0.05]), noise, torch.tensor([0.025])),
+                        ["latent", "timestep", "noise", "noise_scale"], ["frames"], (grid, {}, grid, {}))
+    return {"enc_first": encoder, "dec_first": decoder}
 
 
-def compare_vae(vae: AutoencoderKLLTXVideo, folder: Path, size: tuple[int, int, int], run: Callable) -> dict[str, tuple]:
+def vae_cases(vae: AutoencoderKLLTXVideo, size: tuple[int, int, int], rng: np.random.Generator) -> dict[str, Case]:
     """Against the whole clip in diffusers."""
     mean, std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
     spatial, temporal, (frames, height, width) = vae.spatial_compression_ratio, vae.temporal_compression_ratio, size
-    clip = torch.rand(1, 3, temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
+    clip = uniform(rng, 1, 3, temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
     found = vae.encode(clip).latent_dist
     moments = torch.cat([(found.mean - mean) / std, found.std / std], 1)
-    latent, noise = torch.randn(2, 1, vae.config.latent_channels, *size)
+    latent, noise = normal(rng, 2, 1, vae.config.latent_channels, *size)
     timestep, scale = torch.tensor([0.05]), torch.tensor([0.025])
     decoded = vae.decode((1 - scale) * (latent * std + mean) + scale * noise, timestep).sample.clamp(-1.0, 1.0)
     inputs = {"latent": latent, "timestep": timestep, "noise": noise, "noise_scale": scale}
-    return {"VAE encoder": (run(folder / "enc_first.onnx", {"frames": clip})["moments"], moments),
-            "VAE decoder": (run(folder / "dec_first.onnx", inputs)["frames"], decoded)}
+    return {"vae_encoder": Case.of({"frames": clip}, moments), "vae_decoder": Case.of(inputs, decoded)}
 
 
 def check(checkpoint: Checkpoint) -> None:
@@ -166,7 +168,7 @@ def check(checkpoint: Checkpoint) -> None:
     if (kinds["transformer"], kinds["vae"]) != wanted:
         raise Unfit(f"{checkpoint.folder}: expected {' with '.join(wanted)}, found {kinds['transformer']} with {kinds['vae']}. "
                     "Choose the command for this kind of model.")
-    scheduler = checkpoint.component("scheduler").config
+    scheduler = checkpoint.scheduler()
     if scheduler.use_dynamic_shifting or scheduler.shift_terminal:
         raise Unfit(f"{checkpoint.folder}: expected a schedule that is the same at every size, found one that shifts with it. "
                     "Choose version 0.9.5 or later.")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import torch
@@ -13,8 +11,11 @@ from torch import nn
 from torch.export import Dim
 
 from ..attention import exported_attention
-from ..graphs import write
-from ..source import Checkpoint, Unfit
+from ..errors import Unfit
+from ..golden import Case
+from ..graphs import Graphs, trace
+from ..randoms import uniform
+from ..source import Checkpoint
 from ..stepped_vae import VaeHalf, cache_names
 from ..timesteps import exported_timesteps
 
@@ -45,9 +46,9 @@ PUBLISHED = {
 }
 
 
-def export_vae(vae: AutoencoderKLWan, folder: Path) -> None:
+def trace_vae(vae: AutoencoderKLWan) -> Graphs:
     """`enc_first`, `enc_next`, `dec_first`, `dec_next` with caches `cache_in_0` … and `cache_out_0` …"""
-    spatial, temporal = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
+    spatial, temporal, graphs = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal, {}
     for encode, name, source, target in ((True, "enc", "frames", "latent"), (False, "dec", "latent", "frames")):
         scale, channels, step = (spatial, 3, temporal) if encode else (1, vae.config.z_dim, 1)
         first, later = VaeHalf(vae, encode, first=True), VaeHalf(vae, encode, first=False)
@@ -55,30 +56,21 @@ def export_vae(vae: AutoencoderKLWan, folder: Path) -> None:
         keys, caches = cache_names(first, single)
         incoming, outgoing = [f"cache_in_{k}" for k in keys], [target] + [f"cache_out_{k}" for k in keys]
         auto = {3: Dim.AUTO, 4: Dim.AUTO}
-        write(first, (single,), [source], outgoing, (auto,), folder / f"{name}_first.onnx")
+        graphs[f"{name}_first"] = trace(first, (single,), [source], outgoing, (auto,))
         several = torch.rand(1, channels, 3 * step, 4 * scale, 6 * scale)
-        write(later, (several, *caches), [source, *incoming], outgoing, ({2: Dim.AUTO, **auto}, tuple(auto for _ in caches)),
-              folder / f"{name}_next.onnx")
+        graphs[f"{name}_next"] = trace(later, (several, *caches), [source, *incoming], outgoing,
+                                       ({2: Dim.AUTO, **auto}, tuple(auto for _ in caches)))
+    return graphs
 
 
-def stepped(folder: Path, half: str, source: str, first: torch.Tensor, later: torch.Tensor, run: Callable) -> np.ndarray:
-    """What the graphs of one half of a VAE make of a first frame and all later ones."""
-    begun = run(folder / f"{half}_first.onnx", {source: first})
-    caches = {name.replace("_out_", "_in_"): value for name, value in begun.items()}
-    rest = run(folder / f"{half}_next.onnx", {**caches, source: later})
-    target = {"frames": "latent", "latent": "frames"}[source]
-    return np.concatenate([begun[target], rest[target]], 2)
-
-
-def compare_vae(vae: AutoencoderKLWan, folder: Path, size: tuple[int, int, int], run: Callable) -> dict[str, tuple]:
-    """Against diffusers' own loop over frames."""
+def vae_cases(vae: AutoencoderKLWan, size: tuple[int, int, int], rng: np.random.Generator) -> dict[str, Case]:
+    """By diffusers' own loop over frames."""
     mean, std = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (vae.config.latents_mean, vae.config.latents_std))
     spatial, (frames, height, width) = vae.config.scale_factor_spatial, size
-    clip = torch.rand(1, 3, vae.config.scale_factor_temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
+    clip = uniform(rng, 1, 3, vae.config.scale_factor_temporal * (frames - 1) + 1, height * spatial, width * spatial) * 2 - 1
     latent = (vae.encode(clip).latent_dist.mode() - mean) / std
-    encoded = stepped(folder, "enc", "frames", clip[:, :, :1], clip[:, :, 1:], run)
-    decoded = stepped(folder, "dec", "latent", latent[:, :, :1], latent[:, :, 1:], run)
-    return {"VAE encoder": (encoded, latent), "VAE decoder": (decoded, vae.decode(latent * std + mean).sample)}
+    return {"vae_encoder": Case.of({"frames": clip}, latent),
+            "vae_decoder": Case.of({"latent": latent}, vae.decode(latent * std + mean).sample)}
 
 
 #: the scheduler's configuration that Pickup's UniPC follows
@@ -92,7 +84,7 @@ def check(checkpoint: Checkpoint, pipelines: tuple[str, ...], transformer: str) 
     if found[0] not in pipelines or found[1] != transformer:
         raise Unfit(f"{checkpoint.folder}: expected a {' or '.join(pipelines)} with a {transformer}, found {found[0]} with {found[1]}. "
                     "Choose the command for this kind of model.")
-    scheduler = checkpoint.component("scheduler").config
+    scheduler = checkpoint.scheduler()
     schedule = {key: scheduler.get(key) for key in SCHEDULE}
     if kinds["scheduler"] != "UniPCMultistepScheduler" or schedule != SCHEDULE:
         raise Unfit(f"{checkpoint.folder}: expected a UniPCMultistepScheduler with {SCHEDULE}, found {kinds['scheduler']} with {schedule}. "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
 from torch.export import Dim
 
-from ..graphs import write
-from ..source import Checkpoint, Unfit
+from ..errors import Unfit
+from ..graphs import Graphs, trace
+from ..randoms import normal, uniform
+from ..source import Checkpoint
 from . import wan
 
-export_vae, compare_vae = wan.export_vae, wan.compare_vae
+trace_vae, vae_cases = wan.trace_vae, wan.vae_cases
 NAME = "wan_ti2v"
 
 #: Wan2.2-TI2V-5B
@@ -33,26 +34,27 @@ class Graph(nn.Module):
 
     def forward(self, hidden_states: torch.Tensor, timestep: torch.Tensor, encoder_hidden_states: torch.Tensor) -> torch.Tensor:
         return self.transformer(hidden_states=hidden_states, timestep=timestep.flatten(1),
-                                encoder_hidden_states=encoder_hidden_states, return_dict=False)[0]
+                                encoder_hidden_states=encoder_hidden_states, return_dict=False)[0].float()
 
 
-def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+def sample(config: dict, frames: int, height: int, width: int, tokens: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     """Random inputs of the graph, by name."""
-    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width),
-            "timestep": 1000 * torch.rand(1, frames, height // wan.PATCH, width // wan.PATCH),
-            "encoder_hidden_states": torch.randn(1, tokens, config.text_dim)}
+    return {"hidden_states": normal(rng, 1, config.in_channels, frames, height, width),
+            "timestep": 1000 * uniform(rng, 1, frames, height // wan.PATCH, width // wan.PATCH),
+            "encoder_hidden_states": normal(rng, 1, tokens, config.text_dim)}
 
 
-def export_transformer(transformer: WanTransformer3DModel, path: Path) -> None:
+def trace_transformer(transformer: WanTransformer3DModel) -> Graphs:
     """Latent `(1, c, f, h, w)`, timesteps `(1, f, h/2, w/2)`, text `(1, l, d)` to the velocity."""
-    inputs, (latent, tokens) = sample(transformer.config, 3, 4, 6, 16), wan.grid()
+    inputs, (latent, tokens) = sample(transformer.config, 3, 4, 6, 16, np.random.default_rng(0)), wan.grid()
     with wan.exported(transformer):
-        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"], (latent, tokens, {1: Dim("l", min=2)}), path)
+        return {"model": trace(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
+                               (latent, tokens, {1: Dim("l", min=2)}))}
 
 
 def check(checkpoint: Checkpoint) -> None:
     wan.check(checkpoint, ("WanPipeline", "WanImageToVideoPipeline"), "WanTransformer3DModel")
-    channels, latent = checkpoint.configuration("transformer")["in_channels"], checkpoint.configuration("vae")["z_dim"]
+    channels, latent = checkpoint.settings("transformer").in_channels, checkpoint.settings("vae").z_dim
     if channels != latent:
         raise Unfit(f"{checkpoint.folder}: expected the transformer's in_channels to be the VAE's z_dim of {latent}, found {channels}. "
                     "A model that takes a picture beside the latent is of another kind.")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import torch
 from diffusers import WanVACETransformer3DModel
 from torch import nn
 from torch.export import Dim
 
-from ..graphs import write
+from ..graphs import Graphs, trace
+from ..randoms import normal
 from ..source import Checkpoint
 from . import wan
 
-export_vae, compare_vae = wan.export_vae, wan.compare_vae
+trace_vae, vae_cases = wan.trace_vae, wan.vae_cases
 NAME = "wan_vace"
 
 #: Wan2.1-VACE-1.3B
@@ -36,23 +36,23 @@ class Graph(nn.Module):
                 control_hidden_states: torch.Tensor, control_scale: torch.Tensor) -> torch.Tensor:
         return self.transformer(hidden_states=hidden_states, timestep=timestep, encoder_hidden_states=encoder_hidden_states,
                                 control_hidden_states=control_hidden_states, control_hidden_states_scale=control_scale,
-                                return_dict=False)[0]
+                                return_dict=False)[0].float()
 
 
-def sample(config: dict, frames: int, height: int, width: int, tokens: int) -> dict[str, torch.Tensor]:
+def sample(config: dict, frames: int, height: int, width: int, tokens: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     """Random inputs of the graph, by name."""
-    return {"hidden_states": torch.randn(1, config.in_channels, frames, height, width), "timestep": torch.tensor([713.0]),
-            "encoder_hidden_states": torch.randn(1, tokens, config.text_dim),
-            "control_hidden_states": torch.randn(1, config.vace_in_channels, frames, height, width),
+    return {"hidden_states": normal(rng, 1, config.in_channels, frames, height, width), "timestep": torch.tensor([713.0]),
+            "encoder_hidden_states": normal(rng, 1, tokens, config.text_dim),
+            "control_hidden_states": normal(rng, 1, config.vace_in_channels, frames, height, width),
             "control_scale": torch.ones(len(config.vace_layers))}
 
 
-def export_transformer(transformer: WanVACETransformer3DModel, path: Path) -> None:
+def trace_transformer(transformer: WanVACETransformer3DModel) -> Graphs:
     """Latent `(1, c, f, h, w)`, timestep `(1)`, text `(1, l, d)`, control `(1, k, f, h, w)`, scales `(n)` to the velocity."""
-    inputs, (latent, _) = sample(transformer.config, 3, 4, 6, 16), wan.grid()
+    inputs, (latent, _) = sample(transformer.config, 3, 4, 6, 16, np.random.default_rng(0)), wan.grid()
     with wan.exported(transformer):
-        write(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
-              (latent, {}, {1: Dim("l", min=2)}, latent, {}), path)
+        return {"model": trace(Graph(transformer), tuple(inputs.values()), list(inputs), ["velocity"],
+                               (latent, {}, {1: Dim("l", min=2)}, latent, {}))}
 
 
 def check(checkpoint: Checkpoint) -> None:

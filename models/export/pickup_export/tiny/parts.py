@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-from ..package import complete, write_components
+from ..package import Precision, complete, write_components
 from ..source import Loaded
 
 TEXT_WIDTH, MAX_TOKENS = 32, 24
@@ -76,5 +76,6 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerFast) -> UMT5EncoderModel:
 def write_package(pipeline: DiffusionPipeline, family: ModuleType, fields: dict, folder: Path) -> None:
     """A tiny model as a package."""
     source = Loaded(pipeline)
-    configurations = write_components(source, family, folder, lambda name, module: None)
-    complete(source, family, configurations, fields, LICENCE, folder)
+    precision = Precision()
+    write_components(source, family, precision, folder)
+    complete(source, family, precision, fields, LICENCE, folder)

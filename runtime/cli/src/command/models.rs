@@ -1,10 +1,14 @@
 //! `models`: packages.
 
+mod memory;
+mod verify;
+
 use pickup_core::{Error, Result};
 use pickup_package::{
     Acceptances, Listed, MANIFEST, Manifest, Package, Supported, catalogue, default_search_dirs, install_dir,
 };
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -12,11 +16,13 @@ use crate::args::ModelsCommand;
 use crate::console::{Console, bytes, note, table};
 
 /// Runs a command about model packages.
-pub(crate) fn run(command: &ModelsCommand, console: &Console) -> Result<()> {
+pub(crate) fn run(command: &ModelsCommand, store: Option<&Path>, console: &Console) -> Result<()> {
     match command {
         ModelsCommand::List => list(console),
-        ModelsCommand::Info { model } => info(model, console),
-        ModelsCommand::Verify { model } => verify(model.as_deref(), console),
+        ModelsCommand::Info { model } => info(model, store, console),
+        ModelsCommand::Verify { model, provider } => {
+            verify::run(model.as_deref(), (*provider).into(), store, console)
+        }
         ModelsCommand::Add { folder, accept_licence } => add(folder, *accept_licence, console),
     }
 }
@@ -94,26 +100,65 @@ fn row(listed: &Listed) -> Vec<String> {
     }
 }
 
-fn info(model: &str, console: &Console) -> Result<()> {
+fn info(model: &str, store: Option<&Path>, console: &Console) -> Result<()> {
     let package = open(model)?;
-    let object = json!({ "dir": package.dir(), "hash": package.hash(), "manifest": package.manifest() });
-    console.result(&object, || info_text(&package));
+    let needs = memory::needs(&package, store);
+    let object = json!({
+        "dir": package.dir(), "hash": package.hash(), "manifest": package.manifest(),
+        "components": components(package.manifest()),
+        "memory": needs.iter().map(memory::Need::object).collect::<Vec<_>>(),
+    });
+    console.result(&object, || info_text(&package, &needs));
     Ok(())
 }
 
-fn info_text(package: &Package) -> String {
+/// Bytes of each component's graphs and weights: of each folder that a graph lies in.
+fn components(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
+    let folders: BTreeSet<_> =
+        manifest.graphs.entries().into_iter().filter_map(|(_, path)| folder(path)).collect();
+    let mut sums = BTreeMap::new();
+    for (path, record) in &manifest.files {
+        if let Some(name) = folder(path).filter(|name| folders.contains(name)) {
+            *sums.entry(name).or_default() += record.bytes;
+        }
+    }
+    sums
+}
+
+/// What a model can be conditioned on, in words.
+fn abilities(manifest: &Manifest) -> String {
+    let mut words = vec!["text".to_owned()];
+    // Written as in the manifest: `clip_start` is read as "clip start".
+    words.extend(manifest.conditioning.iter().map(|kind| {
+        serde_json::to_value(kind)
+            .ok()
+            .and_then(|kind| Some(kind.as_str()?.replace('_', " ")))
+            .unwrap_or_default()
+    }));
+    words.join(", ")
+}
+
+fn licence(package: &Package) -> String {
+    let licence = &package.manifest().licence;
+    let terms = if licence.acceptance_required { "has to be accepted" } else { "need not be accepted" };
+    format!("{}, {terms}; {}", licence.spdx, package.path(&licence.file).display())
+}
+
+fn info_text(package: &Package, needs: &[memory::Need]) -> String {
     let manifest = package.manifest();
     let limits = &manifest.limits;
     let preset =
         |preset: &pickup_package::Preset| format!("{} steps, guidance {}", preset.steps, preset.guidance);
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    table(&[
+    let mut rows = vec![
         row("name", manifest.name.clone()),
         row("title", manifest.title.clone()),
         row("version", manifest.version.clone()),
         row("family", manifest.family.clone()),
-        row("licence", manifest.licence.spdx.clone()),
+        row("licence", licence(package)),
         row("source", format!("{} @ {}", manifest.source.origin, manifest.source.revision)),
+        row("takes", abilities(manifest)),
         row("frames", format!("{} to {} in one pass", limits.min_frames, limits.max_frames)),
         row("size", format!("up to {} pixels, best at {}", limits.max_pixels, limits.native_pixels)),
         row("frame rate", format!("{} fps", manifest.frame_rate.native)),
@@ -121,34 +166,12 @@ fn info_text(package: &Package) -> String {
         row("final", preset(&manifest.presets.full)),
         row("continuing", manifest.presets.continuing.as_ref().map_or("as generating".to_owned(), preset)),
         row("room", bytes(package.bytes())),
-        row("hash", package.hash().to_owned()),
-        row("folder", package.dir().display().to_string()),
-    ])
-}
-
-fn verify(model: Option<&str>, console: &Console) -> Result<()> {
-    let dirs: Vec<PathBuf> = match model {
-        Some(model) => vec![folder(model)?],
-        None => pickup_package::list(&default_search_dirs()).into_iter().map(|listed| listed.dir).collect(),
-    };
-    let checked: Vec<_> = dirs.iter().map(|dir| (dir, Package::open_verified(dir, true))).collect();
-    let objects: Vec<_> = checked.iter().map(|(dir, package)| verified(dir, package)).collect();
-    console.result(&json!({ "packages": objects }), || {
-        let line = |(dir, package): &(&PathBuf, Result<Package>)| match package {
-            Ok(package) => format!("ok   {}  {}", package.manifest().name, dir.display()),
-            Err(error) => format!("BAD  {}", error.message),
-        };
-        let lines: Vec<_> = checked.iter().map(line).collect();
-        format!("{}\n{} packages checked", lines.join("\n"), checked.len())
-    });
-    checked.into_iter().try_for_each(|(_, package)| package.map(drop))
-}
-
-fn verified(dir: &Path, package: &Result<Package>) -> Value {
-    match package {
-        Ok(package) => json!({ "dir": dir, "name": package.manifest().name, "hash": package.hash() }),
-        Err(error) => json!({ "dir": dir, "error": error }),
-    }
+    ];
+    rows.extend(components(manifest).into_iter().map(|(name, sum)| row(&format!("  {name}"), bytes(sum))));
+    rows.extend(needs.iter().map(|need| vec![need.label(), need.text()]));
+    rows.push(row("hash", package.hash().to_owned()));
+    rows.push(row("folder", package.dir().display().to_string()));
+    table(&rows)
 }
 
 fn add(folder: &Path, accepted: bool, console: &Console) -> Result<()> {
