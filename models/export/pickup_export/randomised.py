@@ -14,7 +14,6 @@ from types import ModuleType
 from zlib import crc32
 
 import torch
-from accelerate import init_empty_weights
 from diffusers import (AutoencoderKLLTXVideo, AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, LTXVideoTransformer3DModel,
                        UniPCMultistepScheduler, WanTransformer3DModel, WanVACETransformer3DModel)
 from safetensors.torch import save_file
@@ -24,7 +23,7 @@ from transformers import T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
 
 from .families import ltx, wan_ti2v, wan_vace
 from .precision import large_layers
-from .source import Checkpoint
+from .source import Checkpoint, bare
 from .tiny.parts import build_tokenizer
 
 #: bytes of a file of weights, at least
@@ -86,8 +85,7 @@ RECIPES = {
 
 def empty(kind: type, arguments: dict) -> nn.Module:
     """A component without weights."""
-    with init_empty_weights(include_buffers=False):
-        return kind(kind.config_class(**arguments)) if hasattr(kind, "config_class") else kind(**arguments)
+    return bare(lambda: kind(kind.config_class(**arguments)) if hasattr(kind, "config_class") else kind(**arguments))
 
 
 def random_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,20 @@ from transformers import AutoTokenizer, PreTrainedConfig
 
 from .errors import Unfit
 from .precision import large_layers
+
+
+def bare(build: Callable[[], nn.Module]) -> nn.Module:
+    """The module that `build` makes, without its weights."""
+    with init_empty_weights(include_buffers=False):
+        module = build().eval()
+    tie(module)
+    return module
+
+
+def tie(module: nn.Module) -> None:
+    """Let a table that a module of transformers holds under two names be one."""
+    if hasattr(module, "tie_weights"):
+        module.tie_weights()
 
 
 class Source(Protocol):
@@ -86,10 +100,9 @@ class Checkpoint:
         loader, folder = getattr(importlib.import_module(library), kind), self.folder / name
         if not (folder / "config.json").is_file():
             raise Unfit(f"{folder / 'config.json'}: expected a component's configuration, found none. Fetch the whole checkpoint.")
-        with init_empty_weights(include_buffers=False):
-            if library == "diffusers":
-                return loader.from_config(loader.load_config(folder, local_files_only=True)).eval()
-            return loader(loader.config_class.from_pretrained(folder, local_files_only=True)).eval()
+        if library == "diffusers":
+            return bare(lambda: loader.from_config(loader.load_config(folder, local_files_only=True)))
+        return bare(lambda: loader(loader.config_class.from_pretrained(folder, local_files_only=True)))
 
     def scheduler(self) -> FrozenDict:
         """The scheduler's configuration."""
@@ -117,8 +130,7 @@ class Checkpoint:
                             "The weights are not those of config.json.")
             tensor = tensor if layer in large else tensor.float()
             held[leaf] = nn.Parameter(tensor, requires_grad=False) if held is layer._parameters else tensor
-        if hasattr(module, "tie_weights"):
-            module.tie_weights()
+        tie(module)
         missing = [key for key, weight in module.named_parameters() if weight.is_meta]
         if missing:
             raise Unfit(f"{self.folder / name}: expected weights of {missing[0]}, found none ({len(missing)} are missing). "

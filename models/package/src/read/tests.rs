@@ -114,6 +114,32 @@ fn a_model_that_holds_tokens_says_how() {
 }
 
 #[test]
+fn golden_values_lie_in_the_package_and_have_a_bound() {
+    let mut full = testing::manifest();
+    let record = full["files"]["LICENSE"].clone();
+    full["files"]["golden/0/expected.npy"] = record;
+    let spec = json!({"cases": ["golden/0"], "bound": 0.5});
+    full["golden"] =
+        json!({"text_encoder": spec, "transformer": spec, "vae_encoder": spec, "vae_decoder": spec});
+    let manifest = parsed(&full).unwrap();
+    assert_eq!(manifest.golden.as_ref().unwrap().entries().len(), 4);
+    assert_eq!(serde_json::to_value(&manifest).unwrap(), full);
+    assert!(parsed(&testing::manifest()).unwrap().golden.is_none());
+    for (field, value) in [
+        ("cases", json!([])),
+        ("cases", json!(["golden/0", "golden/1"])),
+        ("cases", json!(["../golden/0"])),
+        ("bound", json!(0.0)),
+        ("bound", json!(1.5)),
+    ] {
+        let mut wrong = full.clone();
+        wrong["golden"]["vae_encoder"][field] = value.clone();
+        let error = parsed(&wrong).unwrap_err();
+        assert!(error.message.contains(&format!("golden.vae_encoder.{field}")), "{value}: {error}");
+    }
+}
+
+#[test]
 fn a_vae_is_stepped_in_both_directions_or_in_none() {
     let mut whole = with("/graphs/vae_enc_next", None);
     let error = parsed(&whole).unwrap_err();
@@ -311,8 +337,9 @@ fn every_field_is_described() {
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
     // Left out of the example: `held` and `decode` with two fields each, a text's `padded`, a sampler's `schedule`,
-    // a preset's rescale, interval and levels, and the preset for continuing.
-    let left_out = 3 + 3 + 1 + 1 + 3 + 1;
+    // a preset's rescale, interval and levels, the preset for continuing, a text's `weights`, and `golden` with four
+    // components of two fields.
+    let left_out = 3 + 3 + 1 + 1 + 3 + 1 + 1 + (1 + 4 + 2);
     // Both presets are of one type; a file's record is not among the fields.
     assert_eq!(count, all.len() - 2 + 2 + left_out);
 }
