@@ -183,9 +183,10 @@ const CASES: &[Case] = &[
 fn acceptance_bad_packages_are_refused_by_file_and_field() {
     for case in CASES {
         let bench = Bench::new();
-        let spoiled = Spoiled { folder: bench.path("models/package") };
-        copy_folder(&(case.package)(), &spoiled.folder);
-        let name = spoiled.manifest()["name"].as_str().unwrap().to_owned();
+        let whole = Spoiled { folder: (case.package)() };
+        let name = whole.manifest()["name"].as_str().unwrap().to_owned();
+        let spoiled = Spoiled { folder: bench.path("models").join(&name) };
+        copy_folder(&whole.folder, &spoiled.folder);
         // The control: the untouched package passes.
         expect_good(&bench, &spoiled.folder, case.what);
         (case.spoil)(&spoiled);
