@@ -121,7 +121,7 @@ fn check_golden(name: &str, spec: &GoldenSpec, files: &BTreeMap<String, FileReco
 
 /// Every path that a field names is listed.
 fn check_listed(manifest: &Manifest) -> Checked {
-    let graphs = manifest.graphs.entries().into_iter().map(|(name, path)| (format!("graphs.{name}"), path));
+    let graphs = manifest.graphs.kinds().map(|(kind, path)| (format!("graphs.{}", kind.field()), path));
     let others = [
         ("tokenizer.file".to_owned(), manifest.tokenizer.file.as_str()),
         ("licence.file".to_owned(), manifest.licence.file.as_str()),

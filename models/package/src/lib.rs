@@ -2,16 +2,19 @@
 //!
 //! A package is input from strangers. [`Package::open`] reads the manifest, checks every field,
 //! resolves every path inside the folder, refuses links and files that the manifest does not list,
-//! and compares sizes and SHA-256 before anything is loaded. Each error names the file and the field,
+//! compares sizes and SHA-256, and reads what the graphs declare and their weights before anything is loaded. Each error names the file and the field,
 //! and says what was expected and what was found. The format is described in `FORMAT.md` and, for
 //! machines, in `manifest.schema.json`.
 
 mod acceptance;
 mod catalogue;
 mod check;
+mod contract;
 mod folder;
+mod graphs;
 mod install;
 mod manifest;
+mod onnx;
 mod package;
 mod path;
 mod read;
@@ -19,9 +22,11 @@ mod search;
 mod stamp;
 #[cfg(test)]
 mod testing;
+mod weights;
 
 pub use acceptance::{Acceptances, Accepted};
 pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
+pub use contract::outline;
 pub use install::add;
 pub use manifest::{
     Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs, HeldSpec,

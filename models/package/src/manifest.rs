@@ -6,6 +6,8 @@ use pickup_core::{FrameRate, Quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::GraphKind;
+
 /// `manifest.json` of a model package, format 1. Unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,17 +159,21 @@ impl Graphs {
         self.vae_enc_next.is_some()
     }
 
-    /// Field name and path of each graph that the package has.
-    pub fn entries(&self) -> Vec<(&'static str, &str)> {
-        let every = [
-            ("text_encoder", Some(&self.text_encoder)),
-            ("transformer", Some(&self.transformer)),
-            ("vae_enc_first", Some(&self.vae_enc_first)),
-            ("vae_enc_next", self.vae_enc_next.as_ref()),
-            ("vae_dec_first", Some(&self.vae_dec_first)),
-            ("vae_dec_next", self.vae_dec_next.as_ref()),
-        ];
-        every.into_iter().filter_map(|(name, path)| Some((name, path?.as_str()))).collect()
+    /// Where a graph is, if the package has it.
+    pub fn path(&self, kind: GraphKind) -> Option<&str> {
+        match kind {
+            GraphKind::TextEncoder => Some(&self.text_encoder),
+            GraphKind::Transformer => Some(&self.transformer),
+            GraphKind::VaeEncFirst => Some(&self.vae_enc_first),
+            GraphKind::VaeEncNext => self.vae_enc_next.as_deref(),
+            GraphKind::VaeDecFirst => Some(&self.vae_dec_first),
+            GraphKind::VaeDecNext => self.vae_dec_next.as_deref(),
+        }
+    }
+
+    /// Kind and path of each graph that the package has.
+    pub fn kinds(&self) -> impl Iterator<Item = (GraphKind, &str)> {
+        GraphKind::ALL.into_iter().filter_map(|kind| Some((kind, self.path(kind)?)))
     }
 }
 

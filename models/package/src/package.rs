@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use pickup_core::{Error, Result};
 
 use crate::folder::{self, unreadable};
+use crate::graphs;
 use crate::read::{self, LARGEST, manifest_name};
 use crate::stamp::{Stamp, default_cache};
 use crate::{MANIFEST, Manifest};
 
 /// Which graph of a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GraphKind {
     /// Prompt to embedding.
     TextEncoder,
@@ -28,6 +29,30 @@ pub enum GraphKind {
     VaeDecNext,
 }
 
+impl GraphKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::TextEncoder,
+        Self::Transformer,
+        Self::VaeEncFirst,
+        Self::VaeEncNext,
+        Self::VaeDecFirst,
+        Self::VaeDecNext,
+    ];
+
+    /// Its field of `graphs` in the manifest.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::TextEncoder => "text_encoder",
+            Self::Transformer => "transformer",
+            Self::VaeEncFirst => "vae_enc_first",
+            Self::VaeEncNext => "vae_enc_next",
+            Self::VaeDecFirst => "vae_dec_first",
+            Self::VaeDecNext => "vae_dec_next",
+        }
+    }
+}
+
 /// A verified package.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -37,8 +62,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// Opens the package in `dir`. Contents are hashed unless the same files, by size and time, were
-    /// verified before.
+    /// Opens the package in `dir`. Contents are hashed, graphs and weights looked at, unless the same files, by
+    /// size and time, were verified before.
     ///
     /// # Errors
     /// If the manifest or a file is not as it should be; it names file and field.
@@ -46,7 +71,7 @@ impl Package {
         Self::open_verified(dir, false)
     }
 
-    /// Opens the package in `dir`; with `full`, contents are hashed in any case.
+    /// Opens the package in `dir`; with `full`, contents are looked at in any case.
     ///
     /// # Errors
     /// As [`Package::open`].
@@ -64,6 +89,7 @@ impl Package {
         let known = |stamp: &Stamp| cache.is_some_and(|cache| stamp.is_known(cache, &dir));
         if full || !stamp.as_ref().is_some_and(known) {
             folder::verify(&files, &manifest)?;
+            graphs::check(&dir, &manifest)?;
             if let (Some(stamp), Some(cache)) = (stamp, cache) {
                 stamp.remember(cache, &dir);
             }
@@ -97,15 +123,7 @@ impl Package {
     /// # Errors
     /// If the package does without it, as one whose VAE is not stepped does without the next graphs.
     pub fn graph(&self, kind: GraphKind) -> Result<PathBuf> {
-        let graphs = &self.manifest.graphs;
-        let path = match kind {
-            GraphKind::TextEncoder => Some(&graphs.text_encoder),
-            GraphKind::Transformer => Some(&graphs.transformer),
-            GraphKind::VaeEncFirst => Some(&graphs.vae_enc_first),
-            GraphKind::VaeEncNext => graphs.vae_enc_next.as_ref(),
-            GraphKind::VaeDecFirst => Some(&graphs.vae_dec_first),
-            GraphKind::VaeDecNext => graphs.vae_dec_next.as_ref(),
-        };
+        let path = self.manifest.graphs.path(kind);
         let name = &self.manifest.name;
         let path = path.ok_or_else(|| Error::model(format!("{name} has no graph of the kind {kind:?}.")))?;
         Ok(self.path(path))

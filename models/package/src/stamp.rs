@@ -11,9 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::folder::{Found, hash};
 
+/// Raised when more is looked at than before, so that what passed then is looked at again.
+const CHECKS: u32 = 2;
+
 /// A verified state of a package's files, in the manifest's order.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
+    /// [`CHECKS`] of the version that verified it.
+    checks: u32,
     /// SHA-256 of the manifest, which holds the hashes of all files.
     manifest: String,
     files: Vec<FileStamp>,
@@ -32,7 +37,7 @@ impl Stamp {
     /// The state of `files` now; `None` where the file system has no times.
     pub fn of(manifest_hash: &str, files: &[Found]) -> Option<Self> {
         let files = files.iter().map(FileStamp::of).collect::<Option<_>>()?;
-        Some(Self { manifest: manifest_hash.to_owned(), files })
+        Some(Self { checks: CHECKS, manifest: manifest_hash.to_owned(), files })
     }
 
     /// Whether this very state was verified before. An unreadable stamp is none.

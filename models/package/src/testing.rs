@@ -1,5 +1,6 @@
 //! A small whole package to break in tests. Its files hold a few bytes each.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,26 +8,30 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::folder::hash;
+use crate::{Manifest, outline};
 
-pub(crate) const FILES: [(&str, &str); 8] = [
-    ("LICENSE", "do what you like"),
-    ("text_encoder/model.onnx", "text"),
-    ("tokenizer/tokenizer.json", "{}"),
-    ("transformer/model.onnx", "transformer"),
-    ("vae/dec_first.onnx", "a"),
-    ("vae/dec_next.onnx", "b"),
-    ("vae/enc_first.onnx", "c"),
-    ("vae/enc_next.onnx", "d"),
-];
+/// Files that are no graphs.
+const OTHERS: [(&str, &str); 2] = [("LICENSE", "do what you like"), ("tokenizer/tokenizer.json", "{}")];
+
+/// Every file of the package: path and contents. Graphs declare what they take, and compute nothing.
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
+    let manifest: Manifest = serde_json::from_value(fields()).unwrap();
+    let graphs = manifest.graphs.kinds().map(|(kind, path)| (path.to_owned(), outline(kind, &manifest)));
+    let others = OTHERS.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    graphs.chain(others).collect()
+}
 
 /// A manifest with every field.
 pub(crate) fn manifest() -> Value {
-    let files: serde_json::Map<_, _> = FILES
-        .iter()
-        .map(|(path, text)| {
-            ((*path).to_owned(), json!({"bytes": text.len(), "sha256": hash(text.as_bytes())}))
-        })
-        .collect();
+    let mut manifest = fields();
+    for (path, content) in files() {
+        manifest["files"][path] = json!({"bytes": content.len(), "sha256": hash(&content)});
+    }
+    manifest
+}
+
+/// A manifest with every field, and no files yet.
+fn fields() -> Value {
     json!({
         "format": 1, "name": "small", "title": "Small", "version": "0.1.0", "family": "wan_vace",
         "licence": {"spdx": "MIT", "file": "LICENSE", "acceptance_required": false},
@@ -50,7 +55,7 @@ pub(crate) fn manifest() -> Value {
         "sampler": {"kind": "unipc", "order": 2, "shift": 3.0, "train_timesteps": 1000},
         "presets": {"draft": {"steps": 4, "guidance": 1.0}, "final": {"steps": 12, "guidance": 1.5}},
         "guidance_default_negative": "",
-        "files": files
+        "files": {}
     })
 }
 
@@ -63,9 +68,9 @@ pub(crate) fn package(manifest: &Value) -> TempDir {
 
 /// The package with `manifest` in `dir`.
 pub(crate) fn write(dir: &Path, manifest: &Value) {
-    for (path, text) in FILES {
-        fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
-        fs::write(dir.join(path), text).unwrap();
+    for (path, content) in files() {
+        fs::create_dir_all(dir.join(&path).parent().unwrap()).unwrap();
+        fs::write(dir.join(&path), content).unwrap();
     }
     fs::write(dir.join(crate::MANIFEST), manifest.to_string()).unwrap();
 }

@@ -35,8 +35,9 @@ impl Case {
 fn a_good_package_opens() {
     let case = Case::new();
     let package = case.open(true).unwrap();
-    assert_eq!(package.bytes(), testing::FILES.iter().map(|(_, text)| text.len() as u64).sum::<u64>());
-    assert_eq!(fs::read(package.graph(GraphKind::VaeEncNext).unwrap()).unwrap(), b"d");
+    assert_eq!(package.bytes(), testing::files().values().map(|content| content.len() as u64).sum::<u64>());
+    let graph = fs::read(package.graph(GraphKind::VaeEncNext).unwrap()).unwrap();
+    assert_eq!(graph, testing::files()["vae/enc_next.onnx"]);
     let text = fs::read(case.path(MANIFEST)).unwrap();
     assert_eq!(package.hash(), folder::hash(&text));
     assert_eq!(folder::hash(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -45,12 +46,13 @@ fn a_good_package_opens() {
 #[test]
 fn damage_names_file_and_field() {
     let case = Case::new();
-    fs::write(case.path("vae/enc_next.onnx"), "longer").unwrap();
-    case.refused(&["enc_next.onnx", "bytes", "expected 1", "found 6"]);
-    fs::write(case.path("vae/enc_next.onnx"), "x").unwrap();
-    case.refused(&["enc_next.onnx", "sha256", "expected 18ac3e73", "found 2d711642"]);
-    fs::remove_file(case.path("vae/enc_next.onnx")).unwrap();
-    case.refused(&["enc_next.onnx", "missing"]);
+    let tokenizer = case.path("tokenizer/tokenizer.json");
+    fs::write(&tokenizer, "longer").unwrap();
+    case.refused(&["tokenizer.json", "bytes", "expected 2", "found 6"]);
+    fs::write(&tokenizer, "[]").unwrap();
+    case.refused(&["tokenizer.json", "sha256", "expected 44136fa3", "found 4f53cda1"]);
+    fs::remove_file(&tokenizer).unwrap();
+    case.refused(&["tokenizer.json", "missing"]);
     fs::remove_file(case.path(MANIFEST)).unwrap();
     case.refused(&["manifest.json", "expected a model package, found none"]);
     assert!(Package::open(Path::new("/no/such/folder")).is_err());
@@ -111,9 +113,9 @@ fn a_verified_state_is_not_hashed_again() {
 
     // The same size and time of modification with other contents is what a stamp cannot see, except
     // on Unix by the time of change.
-    let file = case.path("vae/enc_next.onnx");
+    let file = case.path("tokenizer/tokenizer.json");
     let before = fs::metadata(&file).unwrap().modified().unwrap();
-    fs::write(&file, "x").unwrap();
+    fs::write(&file, "[]").unwrap();
     fs::File::options().write(true).open(&file).unwrap().set_modified(before).unwrap();
     assert_eq!(case.open(false).is_err(), cfg!(unix));
     assert!(case.open(true).is_err(), "a full check sees it everywhere");
@@ -124,9 +126,9 @@ fn a_changed_file_is_hashed_again() {
     let case = Case::new();
     case.open(false).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
-    fs::write(case.path("vae/enc_next.onnx"), "x").unwrap();
+    fs::write(case.path("tokenizer/tokenizer.json"), "[]").unwrap();
     case.refused(&["sha256"]);
-    fs::write(case.path("vae/enc_next.onnx"), "d").unwrap();
+    fs::write(case.path("tokenizer/tokenizer.json"), "{}").unwrap();
     assert!(case.open(false).is_ok());
 }
 

@@ -13,7 +13,7 @@ use pickup_core::{
     TensorKind, TensorSpec,
 };
 use pickup_engine::{Engine, GraphSource, Outcome};
-use pickup_package::GraphKind;
+use pickup_package::{GraphKind, Manifest};
 use pickup_takes::{PlateImage, Store};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -29,29 +29,13 @@ pub const MOST: u32 = 17;
 
 /// Writes the package.
 pub fn write_package(folder: &Path) {
-    let graphs =
-        ["text_encoder", "transformer", "vae_enc_first", "vae_enc_next", "vae_dec_first", "vae_dec_next"];
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for graph in graphs {
-        files.insert(format!("{graph}/model.onnx"), format!("closed form of {graph}"));
-    }
-    files.insert("tokenizer.json".into(), tokenizer());
-    files.insert("LICENSE".into(), "CC0".into());
-    let mut records = serde_json::Map::new();
-    for (path, content) in &files {
-        let place = folder.join(path);
-        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-        std::fs::write(place, content).unwrap();
-        let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        records.insert(path.clone(), json!({ "bytes": content.len(), "sha256": sha256 }));
-    }
-    let graph = |name: &str| format!("{name}/model.onnx");
-    let manifest = json!({
+    let graph = |kind: GraphKind| format!("{}/model.onnx", kind.field());
+    let mut fields = json!({
         "format": 1, "name": "closed-form", "title": "Closed form", "version": "1", "family": "wan_vace",
         "licence": { "spdx": "CC0-1.0", "file": "LICENSE", "acceptance_required": false },
         "source": { "origin": "tests", "revision": "1" },
         "dtype": "fp32", "opset": 20,
-        "graphs": graphs.iter().map(|name| (name.to_string(), json!(graph(name)))).collect::<serde_json::Map<_, _>>(),
+        "graphs": GraphKind::ALL.map(|kind| (kind.field(), graph(kind))).into_iter().collect::<BTreeMap<_, _>>(),
         "tokenizer": { "file": "tokenizer.json", "max_tokens": 4, "pad_id": 0 },
         "text": { "width": 3 },
         "latent": { "channels": 3, "spatial": 8, "temporal": 4 },
@@ -65,9 +49,21 @@ pub fn write_package(folder: &Path) {
         "sampler": { "kind": "flow_euler", "shift": 3.0, "train_timesteps": 1000 },
         "presets": { "draft": { "steps": 2, "guidance": 1.0 }, "final": { "steps": 4, "guidance": 2.0 } },
         "guidance_default_negative": "grey",
-        "files": records,
+        "files": {},
     });
-    std::fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+    let manifest: Manifest = serde_json::from_value(fields.clone()).unwrap();
+    let mut files: BTreeMap<String, Vec<u8>> =
+        GraphKind::ALL.map(|kind| (graph(kind), pickup_package::outline(kind, &manifest))).into();
+    files.insert("tokenizer.json".into(), tokenizer().into());
+    files.insert("LICENSE".into(), "CC0".into());
+    for (path, content) in files {
+        let place = folder.join(&path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, &content).unwrap();
+        let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        fields["files"][path] = json!({ "bytes": content.len(), "sha256": sha256 });
+    }
+    std::fs::write(folder.join("manifest.json"), fields.to_string()).unwrap();
 }
 
 fn tokenizer() -> String {
