@@ -8,6 +8,7 @@ use pickup_ofx::{
 use crate::choice::is_source;
 use crate::clips::{self, ClipFootage, Inputs};
 use crate::footage::{Footage, Side};
+use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::make::DEFAULT_SPAN;
 use crate::params::{self, OnRender};
@@ -94,7 +95,8 @@ pub fn region(instance: &Instance, effect: Effect<'_>, time: f64, answer: Region
 /// The host's answer.
 pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: FramesAnswer<'_>) -> Result<Reply> {
     let params = effect.params()?;
-    if instance.role == Role::Generate || params::on_render(params)? == OnRender::UseTake {
+    let alone = instance.role == Role::Generate || !Quirks::current().neighbours;
+    if alone || params::on_render(params)? == OnRender::UseTake {
         return Ok(Reply::Default);
     }
     let frame = frame_of(time);

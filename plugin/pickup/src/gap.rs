@@ -10,10 +10,10 @@ use crate::footage::{Colour, Footage, FrameSpan, Look, Side, Sketch};
 
 /// Picture frames that are looked at beside an empty run, to tell a cut from a fade.
 const LOOK_BACK: i64 = 6;
-/// A cut leaves the last frame at least this share of its neighbours' distance from the empty ground. Of a fade
-/// that falls in a line over its last six frames it leaves a quarter, of one that follows a display's curve
-/// (power 0.45) about half.
-const CUT: f32 = 0.6;
+/// A cut leaves the last frame at least this share of its neighbours' distance from the empty ground. A fade in a
+/// line over six frames leaves a quarter, over one frame a half; one that follows a display's curve (power 0.45)
+/// leaves 0.73 over one frame.
+const CUT: f32 = 0.8;
 /// A frame of which more than this share is the empty run's own ground is a title on it.
 const GROUND: f32 = 0.5;
 /// Samples this close to a colour are of it: one and a half codes of 8 bits.

@@ -78,8 +78,10 @@ impl TakeState {
     /// The state with a new take, which is shown unless another one is kept.
     #[must_use]
     pub fn with(mut self, take: TakeNote) -> Self {
-        self.takes.retain(|known| known.take != take.take);
-        self.takes.push(take.clone());
+        match self.takes.iter_mut().find(|known| known.take == take.take) {
+            Some(known) => *known = take.clone(),
+            None => self.takes.push(take.clone()),
+        }
         if self.kept.is_none() {
             self.shown = take;
         }
@@ -210,6 +212,7 @@ mod tests {
         assert_eq!((state.shown.clone(), state.place()), (note("a"), (1, 3)));
         state.step_to(99);
         assert_eq!(state.place(), (3, 3));
+        assert_eq!(state.clone().with(note("a")).place(), (1, 3), "made again, it stays where it was");
         state.step_to(2);
         state.toggle_kept();
         let mut state = state.with(note("d"));
