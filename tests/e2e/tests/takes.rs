@@ -1,4 +1,5 @@
 //! The buttons and controls around Generate: gaps, estimates, and the takes of a task.
+
 use pickup_e2e::{Bench, Footage, Played, Scene, tiny_package};
 use serde_json::{Value, json};
 
