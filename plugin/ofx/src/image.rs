@@ -183,12 +183,27 @@ impl OutputImage<'_> {
     /// # Errors
     /// [`Error::Image`] if formats differ or pixels lie outside of one of the images.
     pub fn copy_pixels(&mut self, source: &Image<'_>, y: i32, x1: i32, x2: i32) -> Result<()> {
+        self.copy_moved_pixels(source, y, x1, x2, (0, 0))
+    }
+
+    /// As [`OutputImage::copy_pixels`], from pixels that lie `moved` columns left and rows below in the source.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if formats differ or pixels lie outside of one of the images.
+    pub fn copy_moved_pixels(
+        &mut self,
+        source: &Image<'_>,
+        y: i32,
+        x1: i32,
+        x2: i32,
+        moved: (i32, i32),
+    ) -> Result<()> {
         let formats = [(self.depth(), self.components()), (source.depth(), source.components())];
         if formats[0] != formats[1] {
             return Err(Error::Image(format!("source is {:?}, output is {:?}", formats[1], formats[0])));
         }
         let outside = || Error::Image(format!("pixels {x1}..{x2} of row {y} are not in both images"));
-        let from = source.raster.at(y, x1, x2).ok_or_else(outside)?;
+        let from = source.raster.at(y - moved.1, x1 - moved.0, x2 - moved.0).ok_or_else(outside)?;
         let to = self.raster.at(y, x1, x2).ok_or_else(outside)?;
         // SAFETY: both spans have the same length, since format and columns agree, and lie in live images;
         // `copy` allows them to overlap.

@@ -64,6 +64,9 @@ pub use progress::{Flow, Progress};
 pub use property::{Address, Double, Flag, Int, Key, Kind, Pointer, PropertySet, Text};
 pub use status::{Error, Result, Status};
 
+/// The parameter that a host moves from 0 to 1 over a transition.
+pub const TRANSITION_PARAM: &str = "Transition";
+
 /// The names that OpenFX gives to clips.
 pub mod clip_names {
     /// The clip that an effect writes.

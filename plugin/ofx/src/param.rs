@@ -308,6 +308,20 @@ impl<'h> Params<'h> {
         Ok(value)
     }
 
+    /// The value of a double parameter at a time; the present one in a host that gives no others.
+    ///
+    /// # Errors
+    /// The host's answer; [`Error::ParamType`] if it is no double.
+    pub fn double_at(&self, id: &str, time: f64) -> Result<f64> {
+        let Some(call) = suites()?.param.paramGetValueAtTime else { return self.double(id) };
+        let param = self.find(id, ofx::kOfxParamTypeDouble)?;
+        let mut value = 0f64;
+        // SAFETY: the parameter is a double, so the host writes one double to the one address passed.
+        let code = unsafe { call(param.handle, time, &raw mut value) };
+        check(code, "paramGetValueAtTime", || id.into())?;
+        Ok(value)
+    }
+
     /// Sets a text parameter.
     ///
     /// # Errors

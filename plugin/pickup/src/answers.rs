@@ -1,18 +1,19 @@
 //! Answers to what a host asks around a render. None of these may fetch images.
 
 use pickup_ofx::{
-    Effect, FramesAnswer, IdentityAnswer, PreferencesAnswer, Premultiplication, RectD, RegionAnswer, Render,
-    Reply, Result, TimeDomainAnswer, clip_names,
+    Context, Effect, FramesAnswer, IdentityAnswer, PreferencesAnswer, Premultiplication, RectD, RegionAnswer,
+    Render, Reply, Result, TimeDomainAnswer, clip_names,
 };
 
 use crate::choice::is_source;
-use crate::clips;
+use crate::clips::{self, ClipFootage, Inputs};
+use crate::footage::{Footage, Side};
+use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::make::DEFAULT_SPAN;
 use crate::params::{self, OnRender};
 use crate::render::{frame_of, remembers};
 use crate::role::Role;
-use crate::span::FrameSpan;
 
 /// The picture's size where neither host nor take says.
 const FALLBACK: RectD = RectD { x1: 0.0, y1: 0.0, x2: 1920.0, y2: 1080.0 };
@@ -31,18 +32,31 @@ pub fn identity(
         return Ok(Reply::Default);
     }
     let params = effect.params()?;
+    // A host that takes this answer does not render the frame, so it could not be remembered.
+    if remembers(instance, params) {
+        return Ok(Reply::Default);
+    }
+    let Some((name, _)) = clips::standing(instance.role, effect, params, render.time)? else {
+        return Ok(Reply::Default);
+    };
+    if effect.context() == Some(Context::Transition) {
+        return match clips::is_end_of_transition(effect, params, render.time)? {
+            true => answer.set(name, render.time).map(|()| Reply::Done),
+            false => Ok(Reply::Default),
+        };
+    }
     let frame = frame_of(render.time);
     let (covered, elsewhere) = match instance.shows(params)? {
         Shows::Nothing => (false, false),
-        Shows::Take(_, span) | Shows::Problem(_, Some(span)) => (span.index(frame).is_some(), true),
+        Shows::Take(_, note) => (note.span.contains(frame), true),
+        Shows::Problem(_, Some(span)) => (span.contains(frame), true),
         Shows::Problem(_, None) => (true, true),
     };
-    let user_span = params::user_span(params)?.map(|span| span.index(frame).is_some());
-    // A host that takes this answer does not render the frame, so it could not be remembered.
-    if covered || !is_source(user_span, elsewhere) || remembers(instance, params) {
+    let user_span = params::user_span(params)?.map(|span| span.contains(frame));
+    if covered || !is_source(user_span, elsewhere) {
         return Ok(Reply::Default);
     }
-    answer.set(clip_names::SOURCE, render.time)?;
+    answer.set(name, render.time)?;
     Ok(Reply::Done)
 }
 
@@ -51,15 +65,20 @@ pub fn identity(
 /// # Errors
 /// The host's answer.
 pub fn region(instance: &Instance, effect: Effect<'_>, time: f64, answer: RegionAnswer<'_>) -> Result<Reply> {
-    let of_source = clips::source(effect).and_then(|clip| clip.region_of_definition(time));
+    let shows = instance.shows(effect.params()?)?;
+    // A picture that was placed on the project leaves it where it was smaller.
+    let placed = matches!(&shows, Shows::Take(_, note) if note.placement.is_some());
+    let standing = clips::standing(instance.role, effect, effect.params()?, time)?;
+    let of_source = standing.and_then(|(_, clip)| clip.region_of_definition(time));
     if instance.role == Role::Fill
+        && !placed
         && of_source.is_some_and(|region| region.x2 > region.x1 && region.y2 > region.y1)
     {
         return Ok(Reply::Default);
     }
     let region = match effect.project() {
         Some(project) => project,
-        None => match instance.shows(effect.params()?)? {
+        None => match shows {
             Shows::Take(take, _) => {
                 RectD { x1: 0.0, y1: 0.0, x2: f64::from(take.width()), y2: f64::from(take.height()) }
             }
@@ -70,28 +89,47 @@ pub fn region(instance: &Instance, effect: Effect<'_>, time: f64, answer: Region
     Ok(Reply::Done)
 }
 
-/// Which source frames a render reads: its own, and the ones around the span if it may generate.
+/// Which frames of the clips a render reads: the current one, and those around the span if it may generate.
 ///
 /// # Errors
 /// The host's answer.
 pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: FramesAnswer<'_>) -> Result<Reply> {
-    if instance.role == Role::Generate {
-        return Ok(Reply::Default);
-    }
     let params = effect.params()?;
-    let frame = frame_of(time);
-    let covered = matches!(instance.shows(params)?, Shows::Take(_, span) if span.index(frame).is_some());
-    let span = params::user_span(params)?;
-    // Without a span nothing is made in a render, so no other frame is read.
-    let outside = span.is_none_or(|span| span.index(frame).is_none());
-    if covered || outside || params::on_render(params)? == OnRender::UseTake {
+    let alone = instance.role == Role::Generate || !Quirks::current().neighbours;
+    if alone || params::on_render(params)? == OnRender::UseTake {
         return Ok(Reply::Default);
     }
+    let frame = frame_of(time);
+    let covered = matches!(instance.shows(params)?, Shows::Take(_, note) if note.span.contains(frame));
+    let transition = clips::transition_span(effect, params, frame)?;
+    // Without a span nothing is made in a render, so no other frame is read.
+    let span = params::user_span(params)?.or(transition).filter(|span| span.contains(frame));
+    let Some(span) = span.filter(|_| !covered) else { return Ok(Reply::Default) };
     let context = i64::from(params.int(params::id::CONTEXT_FRAMES)?);
-    let span = span.unwrap_or(FrameSpan { first: frame, last: frame });
-    let ranges =
-        [(span.first - context, span.first - 1), (frame, frame), (span.last + 1, span.last + context)];
-    answer.set(clip_names::SOURCE, &ranges.map(|(first, last)| (first as f64, last as f64)))?;
+    let inputs = Inputs::of(instance.role, effect);
+    let footage = ClipFootage::new(inputs, transition);
+    let before = footage.edge(Side::Before, span.first - 1);
+    let after = footage.edge(Side::After, span.last + 1);
+    let (before, after) = ((before - context + 1, before), (after, after + context - 1));
+    let now = (frame, frame);
+    let sides = match effect.context() {
+        Some(Context::Transition) => {
+            [(inputs.before, clip_names::SOURCE_FROM), (inputs.after, clip_names::SOURCE_TO)]
+        }
+        _ => [(inputs.before, clips::names::BEFORE), (inputs.after, clips::names::AFTER)],
+    };
+    let ask = |name: &str, ranges: &[(i64, i64)]| {
+        let ranges: Vec<_> = ranges.iter().map(|(first, last)| (*first as f64, *last as f64)).collect();
+        answer.set(name, &ranges)
+    };
+    for ((clip, name), range) in sides.into_iter().zip([before, after]) {
+        if clip.is_some() {
+            ask(name, &[range, now])?;
+        }
+    }
+    if inputs.source.is_some() {
+        ask(clip_names::SOURCE, &[before, now, after])?;
+    }
     Ok(Reply::Done)
 }
 
@@ -101,7 +139,7 @@ pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: Frames
 /// Never: a host that lacks one of these properties does as it always does.
 pub fn preferences(instance: &Instance, effect: Effect<'_>, answer: PreferencesAnswer<'_>) -> Result<Reply> {
     let _ = answer.set_frame_varying(true);
-    let of_source = clips::source(effect).and_then(|clip| clip.premultiplication());
+    let of_source = Inputs::of(instance.role, effect).any().and_then(|clip| clip.premultiplication());
     let premultiplication = match instance.role {
         Role::Generate => Some(Premultiplication::Opaque),
         Role::Fill => of_source,
@@ -122,7 +160,7 @@ pub fn time_domain(instance: &Instance, effect: Effect<'_>, answer: TimeDomainAn
     }
     let params = effect.params()?;
     let of_take = match instance.shows(params)? {
-        Shows::Take(_, span) => Some(span),
+        Shows::Take(_, note) => Some(note.span),
         _ => None,
     };
     // Not what the host says about the output clip: it may be asking in order to find that out.

@@ -1,7 +1,7 @@
 //! What a frame without a take shows: the order in which a render serves, as one table.
 
+use crate::footage::Look;
 use crate::role::Role;
-use crate::span::Look;
 
 /// What is known about a frame that no open take covers.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,8 @@ impl Situation {
     pub fn choose(&self) -> Choice {
         let hole = matches!(self.look, Look::Missing | Look::Transparent);
         let named = self.broken_take || self.user_span.is_some();
-        let inside = self.is_inside(hole || self.look == Look::Constant);
+        let plain = matches!(self.look, Look::Constant(_));
+        let inside = self.is_inside(hole || plain);
         match inside {
             false if self.role == Role::Generate => Choice::Slate,
             false => Choice::Source,
@@ -45,7 +46,7 @@ impl Situation {
             true if self.may_generate && self.user_span == Some(true) => Choice::Generate,
             true if self.role == Role::Generate || hole => Choice::Slate,
             // A plain colour is a gap only where somebody said so: elsewhere it is a fade or a title card.
-            true if named && self.look == Look::Constant => Choice::Slate,
+            true if named && plain => Choice::Slate,
             true => Choice::Source,
         }
     }
@@ -71,6 +72,9 @@ pub fn is_source(user_span: Option<bool>, take_elsewhere: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::footage::Colour;
+
+    const CONSTANT: Look = Look::Constant(Colour([0; 3]));
 
     fn filter(look: Look) -> Situation {
         Situation {
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_span_is_the_source_whatever_it_shows() {
-        for look in [Look::Missing, Look::Transparent, Look::Constant, Look::Picture] {
+        for look in [Look::Missing, Look::Transparent, CONSTANT, Look::Picture] {
             let outside = Situation { user_span: Some(false), may_generate: true, ..filter(look) };
             assert_eq!(outside.choose(), Choice::Source);
             let elsewhere = Situation { has_take: true, may_generate: true, ..filter(look) };
@@ -97,14 +101,14 @@ mod tests {
     fn inside_the_source_if_there_is_picture_else_the_slate() {
         let inside = |look| Situation { user_span: Some(true), ..filter(look) }.choose();
         assert_eq!(inside(Look::Picture), Choice::Source);
-        assert_eq!(inside(Look::Constant), Choice::Slate);
+        assert_eq!(inside(CONSTANT), Choice::Slate);
         assert_eq!(inside(Look::Missing), Choice::Slate);
         assert_eq!(inside(Look::Transparent), Choice::Slate);
     }
 
     #[test]
     fn without_a_span_a_fade_to_black_is_left_alone() {
-        assert_eq!(filter(Look::Constant).choose(), Choice::Source);
+        assert_eq!(filter(CONSTANT).choose(), Choice::Source);
         assert_eq!(filter(Look::Picture).choose(), Choice::Source);
         assert_eq!(filter(Look::Missing).choose(), Choice::Slate);
     }
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn generating_happens_only_where_it_may_and_only_in_a_named_span() {
         let may = |situation: Situation| Situation { may_generate: true, ..situation }.choose();
-        assert_eq!(may(filter(Look::Constant)), Choice::Source, "nobody named a span");
+        assert_eq!(may(filter(CONSTANT)), Choice::Source, "nobody named a span");
         assert_eq!(may(filter(Look::Missing)), Choice::Slate, "nobody named a span");
         assert_eq!(may(filter(Look::Picture)), Choice::Source);
         assert_eq!(may(Situation { user_span: Some(true), ..filter(Look::Picture) }), Choice::Generate);
@@ -127,7 +131,7 @@ mod tests {
     fn a_take_that_cannot_be_shown_is_told_where_there_is_no_picture() {
         let broken = |look| Situation { broken_take: true, has_take: true, ..filter(look) }.choose();
         assert_eq!(broken(Look::Missing), Choice::Slate);
-        assert_eq!(broken(Look::Constant), Choice::Slate);
+        assert_eq!(broken(CONSTANT), Choice::Slate);
         assert_eq!(broken(Look::Picture), Choice::Source);
     }
 
@@ -135,7 +139,7 @@ mod tests {
     fn what_is_called_identity_is_never_anything_else_in_a_render() {
         for user_span in [None, Some(false), Some(true)] {
             for has_take in [false, true] {
-                for look in [Look::Missing, Look::Transparent, Look::Constant, Look::Picture] {
+                for look in [Look::Missing, Look::Transparent, CONSTANT, Look::Picture] {
                     for may_generate in [false, true] {
                         let situation = Situation { user_span, has_take, may_generate, ..filter(look) };
                         if is_source(user_span, has_take) {

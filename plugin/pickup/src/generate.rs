@@ -1,34 +1,56 @@
-//! The buttons: Generate and Cancel.
+//! The buttons: Generate, Cancel, Estimate, Find gap, Keep; and the control that steps through takes.
 
 use parking_lot::Mutex;
-use pickup_core::{Cancel, Error, ErrorKind, Event, Phase, Result};
+use pickup_core::{Cancel, Error, ErrorKind, Event, Phase, Quality, Result};
 use pickup_ofx::{Changed, Effect, Flow, Gravity, Progress, Reply, Result as HostResult};
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::fault::{from_host, to_host};
+use crate::footage::FrameSpan;
 use crate::instance::{Instance, newer};
-use crate::make::{Made, Watch, make};
+use crate::make::{Made, Place, Watch, estimate, find_gap, make};
 use crate::params::{Values, id};
-use crate::state::Stored;
+use crate::state::{Stored, TakeState};
 use crate::status;
 
 /// What a change of a parameter by the user leads to.
 ///
 /// # Errors
-/// What stood in the way of Generate; the user was told.
+/// What stood in the way of a button; the user was told.
 pub fn changed(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> HostResult<Reply> {
+    // Read before anything is saved, which sets it.
+    let wanted = effect.params().and_then(|params| params.int(id::TAKE)).unwrap_or(1);
     instance.save(effect);
+    if changed.is_clip {
+        return Ok(Reply::Default);
+    }
+    let place = Place { instance, effect, now: now(effect, changed) };
     match changed.name.as_str() {
-        _ if changed.is_clip => Ok(Reply::Default),
-        id::GENERATE => generate(instance, effect, changed),
+        id::GENERATE => press(place, "Generate", generate),
+        id::ESTIMATE => press(place, "Estimate", tell_cost),
+        id::FIND_GAP => press(place, "Find gap", propose_gap),
         id::CANCEL => {
             instance.cancel();
             Ok(Reply::Done)
         }
+        id::TAKE => choose(place, |state| state.step_to(wanted)),
+        id::KEEP => choose(place, TakeState::toggle_kept),
         _ => tell_if_stale(instance, effect),
     }
+}
+
+/// Changes which take is shown, or stays.
+fn choose(place: Place<'_>, change: impl FnOnce(&mut TakeState)) -> HostResult<Reply> {
+    let Place { instance, effect, .. } = place;
+    let Stored::Take(mut state) = instance.stored(effect.params()?)? else { return Ok(Reply::Default) };
+    change(&mut state);
+    instance.note(status::chosen(&state));
+    instance.change(effect, *state);
+    instance.save(effect);
+    Ok(Reply::Done)
 }
 
 /// Says in the status line whether the take that is shown was made with the settings that are shown.
@@ -36,28 +58,39 @@ fn tell_if_stale(instance: &Instance, effect: Effect<'_>) -> HostResult<Reply> {
     let params = effect.params()?;
     let Stored::Take(state) = instance.stored(params)? else { return Ok(Reply::Default) };
     let Ok(values) = Values::read(effect) else { return Ok(Reply::Default) };
-    params.set_text(id::STATUS, &status::stale(&state.take, values.hash() == state.request))?;
+    let same = values.hash() == state.shown.request;
+    params.set_text(id::STATUS, &status::stale(&state.shown.take, same))?;
     Ok(Reply::Done)
 }
 
-fn generate(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> HostResult<Reply> {
-    match try_generate(instance, effect, now(effect, changed)) {
-        Ok(made) => {
-            tell_warnings(effect, &made);
-            instance.keep(effect, made.state, made.summary.line());
-            instance.save(effect);
+/// Runs what a button stands for, with a bar that hears a cancel; tells what came of it.
+fn press(
+    place: Place<'_>,
+    button: &str,
+    run: impl FnOnce(Place<'_>, &Cancel, &mut Bar<'_>) -> Result<String>,
+) -> HostResult<Reply> {
+    let Place { instance, effect, .. } = place;
+    let result = instance.begin().ok_or_else(busy).and_then(|running| {
+        let mut bar = Bar::new(effect, &running.cancel);
+        run(place, &running.cancel, &mut bar)
+    });
+    let reply = match result {
+        Ok(line) => {
+            instance.note(line);
             Ok(Reply::Done)
         }
         Err(error) => {
-            instance.note(status::failed(&error));
-            instance.save(effect);
+            instance.note(status::failed(button, &error));
             if error.kind == ErrorKind::Cancelled {
-                return Ok(Reply::Done);
+                Ok(Reply::Done)
+            } else {
+                effect.message(Gravity::Error, "pickup.button", &error.line());
+                Err(to_host(&error))
             }
-            effect.message(Gravity::Error, "pickup.generate", &error.line());
-            Err(to_host(&error))
         }
-    }
+    };
+    instance.save(effect);
+    reply
 }
 
 fn now(effect: Effect<'_>, changed: &Changed) -> i64 {
@@ -66,15 +99,61 @@ fn now(effect: Effect<'_>, changed: &Changed) -> i64 {
     time.round() as i64
 }
 
-fn try_generate(instance: &Instance, effect: Effect<'_>, now: i64) -> Result<Made> {
+fn generate(place: Place<'_>, cancel: &Cancel, bar: &mut Bar<'_>) -> Result<String> {
+    let Place { instance, effect, .. } = place;
     let stored = effect.params().and_then(|params| instance.stored(params)).map_err(from_host)?;
     if let Stored::Newer(version) = stored {
         return Err(newer(version));
     }
-    let running = instance.begin().ok_or_else(busy)?;
-    let values = Values::read(effect)?;
-    let mut watch = Bar::new(effect, &running.cancel);
-    make(instance, effect, &values, now, &running.cancel, &mut watch)
+    let mut values = Values::read(effect)?;
+    values.seed = seed_for(&values, &stored);
+    let made = make(place, &values, cancel, bar)?;
+    tell_warnings(effect, &made);
+    // The seed that was taken is told, so that the settings shown are those of the take.
+    if values.new_seed
+        && let (Ok(params), Ok(seed)) = (effect.params(), i32::try_from(values.seed))
+    {
+        let _ = params.set_int(id::SEED, seed);
+    }
+    let state = instance.keep(effect, made.note).map_err(from_host)?;
+    Ok(made.summary.line(&state))
+}
+
+/// The seed of the next take: the one that is set; with new seeds wanted another one, except for the final version
+/// of the draft that is shown.
+fn seed_for(values: &Values, stored: &Stored) -> u64 {
+    if !values.new_seed {
+        return values.seed;
+    }
+    match stored {
+        Stored::Take(state)
+            if values.quality == Quality::Final
+                && state.shown.quality == Quality::Draft
+                && state.shown.task == values.task() =>
+        {
+            state.shown.seed
+        }
+        // Each state hashes nothing to another number.
+        _ => RandomState::new().hash_one(()) % (i32::MAX as u64),
+    }
+}
+
+fn tell_cost(place: Place<'_>, cancel: &Cancel, bar: &mut Bar<'_>) -> Result<String> {
+    let values = Values::read(place.effect)?;
+    estimate(place, &values, cancel, bar).map(|estimate| status::cost(&estimate))
+}
+
+fn propose_gap(place: Place<'_>, cancel: &Cancel, bar: &mut Bar<'_>) -> Result<String> {
+    let gap = find_gap(place, cancel, bar)?;
+    set_span(place.effect, gap).map_err(from_host)?;
+    Ok(status::found(gap))
+}
+
+fn set_span(effect: Effect<'_>, span: FrameSpan) -> HostResult<()> {
+    let params = effect.params()?;
+    let number = |frame: i64| i32::try_from(frame).unwrap_or(0);
+    params.set_int(id::SPAN_START, number(span.first))?;
+    params.set_int(id::SPAN_END, number(span.last))
 }
 
 fn busy() -> Error {
@@ -159,6 +238,55 @@ impl Watch for Bar<'_> {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::OnRender;
+    use crate::span::JobChoice;
+    use crate::state::TakeNote;
+    use pickup_core::TakeId;
+
+    fn values(quality: Quality, new_seed: bool) -> Values {
+        Values {
+            prompt: "a boat".into(),
+            negative_prompt: String::new(),
+            model: "starter".into(),
+            job: JobChoice::Auto,
+            span: None,
+            context_frames: 9,
+            references: vec![],
+            quality,
+            steps: None,
+            guidance: None,
+            seed: 5,
+            part: None,
+            new_seed,
+            on_render: OnRender::UseTake,
+        }
+    }
+
+    #[test]
+    fn a_final_starts_from_its_draft_s_seed_and_everything_else_from_a_new_one() {
+        let draft = values(Quality::Draft, true);
+        let shown = Stored::Take(Box::new(TakeState::new(TakeNote {
+            take: TakeId::of(b"draft"),
+            request: draft.hash(),
+            span: FrameSpan { first: 1, last: 2 },
+            task: draft.task(),
+            seed: 77,
+            quality: Quality::Draft,
+            placement: None,
+        })));
+        assert_eq!(seed_for(&values(Quality::Final, true), &shown), 77);
+        assert_eq!(seed_for(&values(Quality::Final, false), &shown), 5, "locked");
+        let other = Values { prompt: "a car".into(), ..values(Quality::Final, true) };
+        for (values, stored) in [(&draft, &shown), (&other, &shown), (&other, &Stored::Nothing)] {
+            let seeds: BTreeSet<u64> = (0..20).map(|_| seed_for(values, stored)).collect();
+            assert!(seeds.len() > 15 && !seeds.contains(&77), "{seeds:?}");
         }
     }
 }

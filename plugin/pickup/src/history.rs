@@ -1,51 +1,139 @@
 //! Frames that renders have shown, for hosts that give no neighbouring frames: a shot can still be extended.
+//!
+//! They are kept for all instances together, by clip, within a fixed room: what was shown longest ago goes first.
 
+use parking_lot::Mutex;
 use pickup_core::{Error, Result};
 use pickup_takes::PlateBuffer;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::clips::Plates;
-use crate::span::{Footage, FrameSpan, Look};
+use crate::footage::{Footage, FrameSpan, Look, Plates, Side, Sketch};
 
-/// The last few frames shown, by frame number.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    frames: VecDeque<(i64, PlateBuffer)>,
+/// Pixels of a remembered frame, at most: the area at which today's models work.
+pub const MOST_PIXELS: usize = 832 * 480;
+/// Room for all remembered frames, in bytes: about eighty of the largest.
+const ROOM: usize = 256 << 20;
+
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { frames: VecDeque::new(), bytes: 0 });
+
+/// The clip of one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClipKey(u64);
+
+impl ClipKey {
+    /// A clip that nothing is known of yet.
+    #[must_use]
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
-impl History {
-    /// Remembers a frame, and forgets the ones shown longest ago beyond `keep`.
-    pub fn show(&mut self, frame: i64, plate: PlateBuffer, keep: usize) {
-        self.frames.retain(|(known, _)| *known != frame);
-        self.frames.push_back((frame, plate));
-        while self.frames.len() > keep.max(1) {
-            self.frames.pop_front();
+/// What was shown, last shown last.
+struct Shown {
+    frames: VecDeque<Remembered>,
+    bytes: usize,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    clip: ClipKey,
+    frame: i64,
+    /// At most [`MOST_PIXELS`] large.
+    plate: Arc<PlateBuffer>,
+    /// Width and height that it was shown at, in pixels.
+    size: (u32, u32),
+}
+
+impl Remembered {
+    fn bytes(&self) -> usize {
+        std::mem::size_of_val(self.plate.pixels.as_slice())
+    }
+}
+
+impl Shown {
+    fn add(&mut self, frame: Remembered, room: usize) {
+        self.forget(|known| known.clip == frame.clip && known.frame == frame.frame);
+        self.bytes += frame.bytes();
+        self.frames.push_back(frame);
+        while self.bytes > room && self.frames.len() > 1 {
+            self.bytes -= self.frames.pop_front().map_or(0, |frame| frame.bytes());
         }
     }
 
-    fn find(&self, frame: i64) -> Option<&PlateBuffer> {
-        self.frames.iter().find(|(known, _)| *known == frame).map(|(_, plate)| plate)
+    fn forget(&mut self, which: impl Fn(&Remembered) -> bool) {
+        self.frames.retain(|frame| !which(frame));
+        self.bytes = self.frames.iter().map(Remembered::bytes).sum();
+    }
+}
+
+/// Remembers a frame of a clip, shown at `size`, as a plate of at most [`MOST_PIXELS`].
+pub fn show(clip: ClipKey, frame: i64, plate: PlateBuffer, size: (u32, u32)) {
+    SHOWN.lock().add(Remembered { clip, frame, plate: Arc::new(plate), size }, ROOM);
+}
+
+/// Forgets a clip.
+pub fn forget(clip: ClipKey) {
+    SHOWN.lock().forget(|frame| frame.clip == clip);
+}
+
+/// The frames of one clip that were shown, at one moment.
+#[derive(Clone, Default)]
+pub struct History {
+    frames: Vec<Remembered>,
+}
+
+impl History {
+    /// What is remembered of a clip.
+    #[must_use]
+    pub fn of(clip: ClipKey) -> Self {
+        let shown = SHOWN.lock();
+        Self { frames: shown.frames.iter().filter(|frame| frame.clip == clip).cloned().collect() }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.frames.clear();
+    fn find(&self, frame: i64) -> Option<&Remembered> {
+        self.frames.iter().find(|known| known.frame == frame)
+    }
+
+    /// Whether a frame was shown.
+    #[must_use]
+    pub fn has(&self, frame: i64) -> bool {
+        self.find(frame).is_some()
+    }
+
+    /// The runs of frames that were shown, in order.
+    #[must_use]
+    pub fn runs(&self) -> Vec<FrameSpan> {
+        let mut numbers: Vec<i64> = self.frames.iter().map(|frame| frame.frame).collect();
+        numbers.sort_unstable();
+        let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+        runs.filter_map(|run| Some(FrameSpan { first: *run.first()?, last: *run.last()? })).collect()
     }
 }
 
 impl Footage for History {
-    fn look(&mut self, frame: i64) -> Result<Look> {
-        Ok(if self.find(frame).is_some() { Look::Picture } else { Look::Missing })
+    fn look(&mut self, _side: Side, frame: i64) -> Result<Look> {
+        Ok(if self.has(frame) { Look::Picture } else { Look::Missing })
     }
 
-    fn range(&self) -> Option<FrameSpan> {
+    fn sketch(&mut self, _side: Side, frame: i64) -> Result<Sketch> {
+        let pixels = self.find(frame).map(|known| known.plate.pixels.as_slice()).unwrap_or_default();
+        let sample = |pixel: &[half::f16]| [pixel[0], pixel[1], pixel[2], pixel[3]].map(half::f16::to_f32);
+        Ok(Sketch(pixels.chunks_exact(4).step_by((pixels.len() / 4 / 1000).max(1)).map(sample).collect()))
+    }
+
+    fn range(&self, _side: Side) -> Option<FrameSpan> {
         None
     }
 }
 
 impl Plates for History {
-    fn plate(&mut self, frame: i64) -> Result<PlateBuffer> {
-        self.find(frame).cloned().ok_or_else(|| Error::input(format!("frame {frame} was not shown yet.")))
+    fn plate(&mut self, _side: Side, frame: i64) -> Result<PlateBuffer> {
+        let known = self.find(frame);
+        let known = known.ok_or_else(|| Error::input(format!("frame {frame} was not shown yet.")))?;
+        known.plate.resized(known.size.0, known.size.1)
     }
 }
 
@@ -55,23 +143,53 @@ mod tests {
     use crate::span::{JobChoice, Wish, settle};
     use pickup_core::Job;
 
-    fn plate() -> PlateBuffer {
-        PlateBuffer { width: 1, height: 1, pixels: vec![half::f16::ONE; 4] }
+    fn plate(side: u32) -> PlateBuffer {
+        let pixels = vec![half::f16::ONE; (side * side * 4) as usize];
+        PlateBuffer { width: side, height: side, pixels }
     }
 
     #[test]
     fn a_shot_is_extended_from_what_was_shown_last() {
-        let mut history = History::default();
-        (0..10).for_each(|frame| history.show(frame, plate(), 4));
+        let clip = ClipKey::fresh();
+        (6..10).for_each(|frame| show(clip, frame, plate(1), (1, 1)));
         let span = Some(FrameSpan { first: 10, last: 14 });
-        let plan = settle(&Wish { job: JobChoice::Auto, span, context: 8 }, &mut history, 10).unwrap();
+        let wish = Wish { job: JobChoice::Auto, span, context: 8 };
+        let plan = settle(&wish, &mut History::of(clip), 10).unwrap();
         assert_eq!((plan.job, plan.before), (Job::ExtendAfter, vec![6, 7, 8, 9]));
+        assert!(settle(&wish, &mut History::of(ClipKey::fresh()), 10).is_err(), "another clip has none");
     }
 
     #[test]
-    fn the_same_frame_shown_again_is_kept_once() {
-        let mut history = History::default();
-        [1, 2, 1, 1].into_iter().for_each(|frame| history.show(frame, plate(), 2));
-        assert_eq!((history.look(1).unwrap(), history.look(2).unwrap()), (Look::Picture, Look::Picture));
+    fn the_same_frame_shown_again_is_kept_once_and_the_room_is_kept_to() {
+        let mut shown = Shown { frames: VecDeque::new(), bytes: 0 };
+        let clip = ClipKey::fresh();
+        let mut add = |frame, room| {
+            shown.add(Remembered { clip, frame, plate: Arc::new(plate(2)), size: (2, 2) }, room);
+            (shown.frames.len(), shown.bytes)
+        };
+        // Four pixels of four halves.
+        assert_eq!(add(1, 100), (1, 32));
+        assert_eq!(add(2, 100), (2, 64));
+        assert_eq!(add(1, 100), (2, 64));
+        assert_eq!(add(3, 100), (3, 96));
+        assert_eq!(add(4, 100), (3, 96), "frame 2 was shown longest ago");
+        let left: Vec<i64> = shown.frames.iter().map(|frame| frame.frame).collect();
+        assert_eq!(left, [1, 3, 4]);
+    }
+
+    #[test]
+    fn what_was_shown_is_told_in_runs_and_comes_back_at_the_size_it_was_shown_at() {
+        let clip = ClipKey::fresh();
+        for frame in [4, 2, 3, 9] {
+            show(clip, frame, plate(2), (8, 6));
+        }
+        let mut history = History::of(clip);
+        let runs = [FrameSpan { first: 2, last: 4 }, FrameSpan { first: 9, last: 9 }];
+        assert_eq!(history.runs(), runs);
+        let back = history.plate(Side::Before, 9).unwrap();
+        assert_eq!((back.width, back.height), (8, 6));
+        assert!(history.plate(Side::Before, 5).is_err());
+        forget(clip);
+        assert!(History::of(clip).runs().is_empty());
     }
 }

@@ -7,11 +7,11 @@ use pickup_takes::Take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::history::History;
+use crate::footage::FrameSpan;
+use crate::history::{self, ClipKey};
 use crate::params::id;
 use crate::role::Role;
-use crate::span::FrameSpan;
-use crate::state::{Stored, TakeState};
+use crate::state::{Stored, TakeNote, TakeState};
 use crate::worker;
 
 /// How long a take that could not be opened, or made, is not tried again.
@@ -23,8 +23,8 @@ pub struct Instance {
     pub role: Role,
     /// Held while a take is being made, so that renders of many threads make it once.
     pub making: Mutex<()>,
-    /// Frames that renders have shown, in hosts that give no others.
-    pub history: Mutex<History>,
+    /// The clip, for what renders have shown of it in hosts that give no other frames.
+    pub clip: ClipKey,
     running: Mutex<Option<Cancel>>,
     shown: Mutex<Shown>,
     unsaved: Mutex<Unsaved>,
@@ -60,7 +60,7 @@ pub enum Shows {
     /// No take yet.
     Nothing,
     /// A take, on these frames.
-    Take(Arc<Take>, FrameSpan),
+    Take(Arc<Take>, Box<TakeNote>),
     /// A take that is named but cannot be shown; why, and on which frames if known.
     Problem(Error, Option<FrameSpan>),
 }
@@ -72,7 +72,7 @@ impl Instance {
         Self {
             role,
             making: Mutex::default(),
-            history: Mutex::default(),
+            clip: ClipKey::fresh(),
             running: Mutex::default(),
             shown: Mutex::default(),
             unsaved: Mutex::default(),
@@ -86,7 +86,7 @@ impl Instance {
     /// The host's answer.
     pub fn stored(&self, params: Params<'_>) -> HostResult<Stored> {
         if let Some(state) = &self.unsaved.lock().state {
-            return Ok(Stored::Take(state.clone()));
+            return Ok(Stored::Take(Box::new(state.clone())));
         }
         let text = params.text(id::TAKE_STATE)?;
         let mut shown = self.shown.lock();
@@ -105,9 +105,9 @@ impl Instance {
             Stored::Nothing => Shows::Nothing,
             Stored::Newer(version) => Shows::Problem(newer(version), None),
             Stored::Unreadable => Shows::Problem(unreadable(), None),
-            Stored::Take(state) => match self.open(&state.take) {
-                Ok(take) => Shows::Take(take, state.span),
-                Err(error) => Shows::Problem(error, Some(state.span)),
+            Stored::Take(state) => match self.open(&state.shown.take) {
+                Ok(take) => Shows::Take(take, Box::new(state.shown)),
+                Err(error) => Shows::Problem(error, Some(state.shown.span)),
             },
         })
     }
@@ -134,9 +134,23 @@ impl Instance {
     }
 
     /// Takes note of a new take; the parameters are written by [`Instance::save`], which a render must not call.
-    pub fn keep(&self, effect: Effect<'_>, state: TakeState, status: String) {
-        *self.unsaved.lock() = Unsaved { state: Some(state), status: Some(status) };
+    /// Returns what is shown now.
+    ///
+    /// # Errors
+    /// The host's answer.
+    pub fn keep(&self, effect: Effect<'_>, note: TakeNote) -> HostResult<TakeState> {
+        let state = match self.stored(effect.params()?)? {
+            Stored::Take(state) => state.with(note),
+            _ => TakeState::new(note),
+        };
+        self.change(effect, state.clone());
         *self.failure.lock() = None;
+        Ok(state)
+    }
+
+    /// Takes note of another state, to be written by [`Instance::save`].
+    pub fn change(&self, effect: Effect<'_>, state: TakeState) {
+        self.unsaved.lock().state = Some(state);
         sync_before_saving(effect, true);
     }
 
@@ -145,10 +159,13 @@ impl Instance {
         let Ok(params) = effect.params() else { return };
         // No lock is held while the host is called: it may render from inside of the call.
         let Unsaved { state, status } = std::mem::take(&mut *self.unsaved.lock());
-        if let Some(state) = state
-            && params.set_text(id::TAKE_STATE, &state.to_text()).is_err()
-        {
-            self.unsaved.lock().state.get_or_insert(state);
+        if let Some(state) = state {
+            if params.set_text(id::TAKE_STATE, &state.to_text()).is_err() {
+                self.unsaved.lock().state.get_or_insert(state);
+            } else {
+                // Where the control is missing, stepping is, too.
+                let _ = params.set_int(id::TAKE, i32::try_from(state.place().0).unwrap_or(1));
+            }
         }
         if let Some(status) = status {
             let _ = params.set_text(id::STATUS, &status);
@@ -197,13 +214,14 @@ impl Instance {
         let mut shown = self.shown.lock();
         shown.take = None;
         shown.problem = None;
-        self.history.lock().clear();
+        history::forget(self.clip);
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
         self.cancel();
+        history::forget(self.clip);
     }
 }
 

@@ -1,12 +1,14 @@
-//! The Pickup OpenFX plugins: "Pickup" fills gaps and extends shots, "Pickup Generate" makes a shot from text.
+//! The Pickup OpenFX plugins: "Pickup" fills gaps, extends and repairs shots, "Pickup Generate" makes a shot from
+//! text.
 //!
 //! ```text
-//! plugin ─┬─ describe ── params (the table), role, hosts (quirks by name)
-//!         ├─ generate ─┐ the button
-//!         ├─ render ───┴─▶ make ─▶ span (what), clips / history (from what), request ─▶ worker ─▶ take
+//! plugin ─┬─ describe ── params (the table), texts, role, hosts (quirks by name)
+//!         ├─ generate ─┐ the buttons
+//!         ├─ render ───┴─▶ make ─▶ span, gap (what), clips / history (from what), request ─▶ worker ─▶ take
 //!         │    └─ choice (in which order) ─▶ picture (a take's frame), source rows, slate
 //!         └─ answers (identity, regions, frames, time)
 //! instance: the take that is shown, the job that runs, what is still to be saved (state, status)
+//! footage: what frames look like, as `span` and `gap` see them; knows no host
 //! ```
 //!
 //! Loading and describing start nothing and open nothing. Frames are made by a worker process; this library never
@@ -18,6 +20,8 @@ mod choice;
 mod clips;
 mod describe;
 mod fault;
+mod footage;
+mod gap;
 mod generate;
 mod history;
 mod hosts;
@@ -35,6 +39,7 @@ mod slate;
 mod span;
 mod state;
 mod status;
+mod texts;
 mod worker;
 
 pickup_ofx::export_plugins!(plugin::Fill, plugin::Generate);

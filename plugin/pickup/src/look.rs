@@ -5,7 +5,10 @@ use pickup_core::{Error, Result};
 use pickup_ofx::{Components, Depth, Image, RectI, pixels};
 use pickup_takes::PlateBuffer;
 
-use crate::span::Look;
+use crate::footage::{Colour, Look, Sketch};
+
+/// Samples of a sketch along the wider and the other side.
+const SKETCH: (usize, usize) = (48, 27);
 
 /// What an image shows. Looks no further than it must: a picture is told by its first rows.
 #[must_use]
@@ -24,10 +27,36 @@ pub fn look(image: &Image<'_>) -> Look {
     if components == Components::Rgba && rows().all(|row| is_transparent(row, depth)) {
         Look::Transparent
     } else if constant {
-        Look::Constant
+        Look::Constant(colour(depth, components, &first))
     } else {
         Look::Picture
     }
+}
+
+/// The colour of a pixel of the host.
+fn colour(depth: Depth, components: Components, pixel: &[u8]) -> Colour {
+    let mut halves = [f16::ZERO; 4];
+    pixels::read_row(depth, components, pixel, &mut halves);
+    Colour([halves[0], halves[1], halves[2]].map(f16::to_bits))
+}
+
+/// Single pixels of the image at even distances.
+#[must_use]
+pub fn sketch(image: &Image<'_>) -> Sketch {
+    let bounds = image.bounds();
+    let (columns, rows) = (SKETCH.0.min(bounds.width()), SKETCH.1.min(bounds.height()));
+    let middle = |index: usize, count: usize, side: usize| (2 * index + 1) * side / (2 * count.max(1));
+    let mut samples = Vec::with_capacity(columns * rows);
+    let mut row = vec![f16::ZERO; bounds.width() * 4];
+    for y in 0..rows {
+        let line = bounds.y1 + middle(y, rows, bounds.height()) as i32;
+        pixels::read_row(image.depth(), image.components(), image.row(line).unwrap_or_default(), &mut row);
+        for x in 0..columns {
+            let at = middle(x, columns, bounds.width()) * 4;
+            samples.push([row[at], row[at + 1], row[at + 2], row[at + 3]].map(f16::to_f32));
+        }
+    }
+    Sketch(samples)
 }
 
 /// Whether the alpha of every RGBA pixel of a row is 0 (for floats: plus or minus 0).
@@ -53,16 +82,61 @@ fn is_zero(sample: &[u8], depth: Depth) -> bool {
 /// # Errors
 /// Of kind input if it has no pixels.
 pub fn plate(image: &Image<'_>) -> Result<PlateBuffer> {
+    let mut plate = plate_with_alpha(image)?;
+    plate.pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = f16::ONE);
+    Ok(plate)
+}
+
+/// As [`plate`], with the image's own alpha.
+///
+/// # Errors
+/// Of kind input if it has no pixels.
+pub fn plate_with_alpha(image: &Image<'_>) -> Result<PlateBuffer> {
     let bounds = image.bounds();
     let (width, height) = size(bounds)?;
     let row_len = bounds.width() * 4;
     let mut pixels = vec![f16::ZERO; row_len * bounds.height()];
     for (y, into) in (bounds.y1..bounds.y2).rev().zip(pixels.chunks_exact_mut(row_len)) {
-        let row = image.row(y).unwrap_or_default();
-        pixels::read_row(image.depth(), image.components(), row, into);
-        into.chunks_exact_mut(4).for_each(|pixel| pixel[3] = f16::ONE);
+        pixels::read_row(image.depth(), image.components(), image.row(y).unwrap_or_default(), into);
     }
     Ok(PlateBuffer { width, height, pixels })
+}
+
+/// The image as a plate of at most about `most` pixels, each the mean of those it stands for.
+///
+/// # Errors
+/// Of kind input if it has no pixels.
+pub fn reduced_plate(image: &Image<'_>, most: usize) -> Result<PlateBuffer> {
+    let bounds = image.bounds();
+    size(bounds)?;
+    let factor = ((bounds.width() * bounds.height()) as f64 / most as f64).sqrt().max(1.0);
+    if factor == 1.0 {
+        return plate(image);
+    }
+    let small = |side: usize| ((side as f64 / factor) as usize).max(1);
+    let (width, height) = (small(bounds.width()), small(bounds.height()));
+    let start = |index: usize, count: usize, side: usize| index * side / count;
+    let mut row = vec![f16::ZERO; bounds.width() * 4];
+    let mut pixels = Vec::with_capacity(width * height * 4);
+    for line in 0..height {
+        let rows = start(line, height, bounds.height())..start(line + 1, height, bounds.height());
+        let mut sums = vec![[0f32; 3]; width];
+        for from_top in rows.clone() {
+            let y = bounds.y2 - 1 - from_top as i32;
+            pixels::read_row(image.depth(), image.components(), image.row(y).unwrap_or_default(), &mut row);
+            for (x, sum) in sums.iter_mut().enumerate() {
+                for column in start(x, width, bounds.width())..start(x + 1, width, bounds.width()) {
+                    (0..3).for_each(|channel| sum[channel] += row[column * 4 + channel].to_f32());
+                }
+            }
+        }
+        for (x, sum) in sums.iter().enumerate() {
+            let columns = start(x + 1, width, bounds.width()) - start(x, width, bounds.width());
+            let count = (rows.len() * columns) as f32;
+            pixels.extend(sum.iter().map(|sum| f16::from_f32(sum / count)).chain([f16::ONE]));
+        }
+    }
+    Ok(PlateBuffer { width: width as u32, height: height as u32, pixels })
 }
 
 /// Width and height of a rectangle of pixels.

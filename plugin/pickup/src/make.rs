@@ -1,18 +1,22 @@
-//! Making a take: settle the plan, gather the frames, run the request. The same for the button and for renders.
+//! Making a take: settle the plan, gather the frames, run the request. The same for the buttons and for renders.
 
-use pickup_core::{Cancel, Error, ErrorKind, Event, ProviderChoice, Result};
+use pickup_core::protocol::Estimate;
+use pickup_core::{Cancel, Error, ErrorKind, Event, ProviderChoice, Quality, Request, Result};
 use pickup_ofx::{Effect, RectD, clip_names};
 use pickup_takes::PlateBuffer;
 use std::ops::ControlFlow;
 
-use crate::clips::{self, NoFootage, Plates, SourceClip};
+use crate::clips::{self, ClipFootage, Inputs, NoFootage};
+use crate::fault::from_host;
+use crate::footage::{Footage, FrameSpan, Look, Plates, Side, Sketch};
+use crate::history::History;
 use crate::hosts::Quirks;
 use crate::instance::Instance;
-use crate::params::Values;
+use crate::params::{Part, Values};
 use crate::request::{self, Timeline};
 use crate::role::Role;
-use crate::span::{Footage, FrameSpan, JobChoice, Look, Plan, Wish, settle};
-use crate::state::TakeState;
+use crate::span::{self, JobChoice, Plan, Wish, settle};
+use crate::state::TakeNote;
 use crate::status::Summary;
 use crate::worker;
 
@@ -29,32 +33,28 @@ pub trait Watch {
 #[derive(Clone, Debug)]
 pub struct Made {
     /// What the project keeps.
-    pub state: TakeState,
+    pub note: TakeNote,
     /// What the user is told.
     pub summary: Summary,
 }
 
-/// Makes the take that the values ask for around frame `now`.
+/// Where and how long something is made.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// For which instance.
+    pub instance: &'a Instance,
+    /// In which action.
+    pub effect: Effect<'a>,
+    /// The current frame.
+    pub now: i64,
+}
+
+/// Makes the take that the values ask for.
 ///
 /// # Errors
 /// Whatever stands in the way; of kind cancelled if somebody cancelled.
-pub fn make(
-    instance: &Instance,
-    effect: Effect<'_>,
-    values: &Values,
-    now: i64,
-    cancel: &Cancel,
-    watch: &mut dyn Watch,
-) -> Result<Made> {
-    let (rate, mut warnings) = clips::rate(effect).map(|(rate, warning)| (rate, Vec::from_iter(warning)))?;
-    let timeline = Timeline { rate, size: project_size(effect) };
-    let (plan, request) = {
-        let mut footage = Heard { footage: footage(instance, effect), cancel, watch: &mut *watch };
-        let plan = plan(instance, effect, values.wish(), &mut footage, now)?;
-        let request =
-            worker::with_store(|store| request::build(values, &plan, &mut footage, timeline, store))?;
-        (plan, request)
-    };
+pub fn make(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn Watch) -> Result<Made> {
+    let Prepared { plan, request, mut warnings } = prepare(place, values, cancel, watch)?;
     let finished =
         worker::client().run(&request, ProviderChoice::Auto, cancel, &mut |event| watch.tell(event))?;
     // Opened here, so that a damaged take is told now and not in a render.
@@ -63,6 +63,7 @@ pub fn make(
     let summary = Summary {
         take: finished.take,
         reused: finished.reused,
+        draft: values.quality == Quality::Draft,
         model: values.model.clone(),
         provider: finished.provider.label().to_owned(),
         frames: plan.span.count(),
@@ -70,7 +71,62 @@ pub fn make(
         seconds: finished.seconds,
         warnings,
     };
-    Ok(Made { state: TakeState::new(finished.take, values.hash(), plan.span), summary })
+    let note = TakeNote {
+        take: finished.take,
+        request: values.hash(),
+        span: plan.span,
+        task: values.task(),
+        seed: values.seed,
+        quality: values.quality,
+        placement: match values.part {
+            Some(Part::Placed(placement)) if plan.is_partial() => Some(placement),
+            _ => None,
+        },
+    };
+    Ok(Made { note, summary })
+}
+
+/// What making it would cost, by this machine's own past runs.
+///
+/// # Errors
+/// As [`make`], as far as it can be told before.
+pub fn estimate(
+    place: Place<'_>,
+    values: &Values,
+    cancel: &Cancel,
+    watch: &mut dyn Watch,
+) -> Result<Estimate> {
+    let request = prepare(place, values, cancel, watch)?.request;
+    worker::client().estimate(&request, ProviderChoice::Auto, cancel)
+}
+
+/// The gap nearest to the current frame.
+///
+/// # Errors
+/// Of kind usage if there is none.
+pub fn find_gap(place: Place<'_>, cancel: &Cancel, watch: &mut dyn Watch) -> Result<FrameSpan> {
+    let mut footage = Heard { footage: footage(place)?, cancel, watch };
+    span::find_gap(&mut footage, place.now)
+}
+
+/// A request whose frames lie in the store.
+struct Prepared {
+    plan: Plan,
+    request: Request,
+    warnings: Vec<String>,
+}
+
+fn prepare(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn Watch) -> Result<Prepared> {
+    let (rate, warning) = clips::rate(place.instance.role, place.effect)?;
+    let mut warnings = Vec::from_iter(warning);
+    let timeline = Timeline { rate, size: project_size(place.effect) };
+    let pictures = clips::references(place.effect, place.now)?;
+    let mut footage = Heard { footage: footage(place)?, cancel, watch };
+    let plan = plan(place, values.wish(), &mut footage)?;
+    warnings.extend(few_remembered(place, values, &plan));
+    let request =
+        worker::with_store(|store| request::build(values, &plan, &mut footage, &pictures, timeline, store))?;
+    Ok(Prepared { plan, request, warnings })
 }
 
 /// Footage that hears a cancel before every frame: a host may take long to give one.
@@ -90,56 +146,111 @@ impl Heard<'_, '_> {
 }
 
 impl Footage for Heard<'_, '_> {
-    fn look(&mut self, frame: i64) -> Result<Look> {
+    fn look(&mut self, side: Side, frame: i64) -> Result<Look> {
         self.pause()?;
-        self.footage.look(frame)
+        self.footage.look(side, frame)
     }
 
-    fn range(&self) -> Option<FrameSpan> {
-        self.footage.range()
+    fn sketch(&mut self, side: Side, frame: i64) -> Result<Sketch> {
+        self.pause()?;
+        self.footage.sketch(side, frame)
+    }
+
+    fn range(&self, side: Side) -> Option<FrameSpan> {
+        self.footage.range(side)
+    }
+
+    fn edge(&self, side: Side, beside: i64) -> i64 {
+        self.footage.edge(side, beside)
+    }
+
+    fn between(&self) -> Option<FrameSpan> {
+        self.footage.between()
     }
 }
 
 impl Plates for Heard<'_, '_> {
-    fn plate(&mut self, frame: i64) -> Result<PlateBuffer> {
+    fn plate(&mut self, side: Side, frame: i64) -> Result<PlateBuffer> {
         self.pause()?;
-        self.footage.plate(frame)
+        self.footage.plate(side, frame)
+    }
+
+    fn mask(&mut self, frame: i64) -> Result<Option<PlateBuffer>> {
+        self.pause()?;
+        self.footage.mask(frame)
     }
 }
 
-fn footage<'a>(instance: &Instance, effect: Effect<'a>) -> Box<dyn Plates + 'a> {
-    match clips::source(effect) {
-        Some(clip) if Quirks::current().neighbours => Box::new(SourceClip::new(clip)),
-        Some(_) => Box::new(instance.history.lock().clone()),
+fn footage<'a>(place: Place<'a>) -> Result<Box<dyn Plates + 'a>> {
+    let effect = place.effect;
+    let inputs = Inputs::of(place.instance.role, effect);
+    Ok(match inputs.any() {
+        Some(_) if Quirks::current().neighbours => {
+            let params = effect.params().map_err(from_host)?;
+            let transition = clips::transition_span(effect, params, place.now).map_err(from_host)?;
+            Box::new(ClipFootage::new(inputs.with_pictures(), transition))
+        }
+        Some(_) => Box::new(History::of(place.instance.clip)),
         None => Box::new(NoFootage),
-    }
+    })
 }
 
-fn plan(
-    instance: &Instance,
-    effect: Effect<'_>,
-    mut wish: Wish,
-    footage: &mut dyn Plates,
-    now: i64,
-) -> Result<Plan> {
-    if instance.role == Role::Generate {
+/// Whether the frames that a job continues from can only be remembered ones.
+fn is_lonely(place: Place<'_>, job: JobChoice) -> bool {
+    place.instance.role == Role::Fill && job != JobChoice::Generate && !Quirks::current().neighbours
+}
+
+fn plan(place: Place<'_>, mut wish: Wish, footage: &mut dyn Plates) -> Result<Plan> {
+    if place.instance.role == Role::Generate {
         wish.job = JobChoice::Generate;
-        wish.span = wish.span.or_else(|| Some(generator_span(effect)));
+        wish.span = wish.span.or_else(|| Some(generator_span(place.effect)));
     }
-    let lonely =
-        instance.role == Role::Fill && wish.job != JobChoice::Generate && !Quirks::current().neighbours;
-    settle(&wish, footage, now).map_err(|error| match error.kind {
-        ErrorKind::Usage if lonely => no_neighbours(&error),
+    settle(&wish, footage, place.now).map_err(|error| match error.kind {
+        ErrorKind::Usage if is_lonely(place, wish.job) => no_neighbours(&error, &wish, place),
         _ => error,
     })
 }
 
-fn no_neighbours(error: &Error) -> Error {
-    Error::usage(format!(
-        "this host gives plugins no neighbouring frames (temporal access 0), and {}",
-        error.message
-    ))
-    .hint("Set Span start and Span end, and render the frames before the span first: they are remembered.")
+/// Which frames a host without neighbours has shown, and which it must show.
+fn no_neighbours(error: &Error, wish: &Wish, place: Place<'_>) -> Error {
+    let history = History::of(place.instance.clip);
+    let runs: Vec<String> = history.runs().iter().map(ToString::to_string).collect();
+    let shown = if runs.is_empty() {
+        "none was shown yet".to_owned()
+    } else {
+        format!("shown were {}", runs.join(", "))
+    };
+    let Some(span) = wish.span else {
+        return Error::usage(format!("this host gives plugins one frame at a time, and {}", error.message))
+            .hint("Set Span start and Span end, and play the frames before the span: they are remembered.");
+    };
+    let needed: Vec<String> = [
+        (wish.job != JobChoice::ExtendBefore, span.first - 1),
+        (wish.job == JobChoice::ExtendBefore, span.last + 1),
+    ]
+    .into_iter()
+    .filter(|(wanted, frame)| *wanted && !history.has(*frame))
+    .map(|(_, frame)| frame.to_string())
+    .collect();
+    let needed = if needed.is_empty() {
+        error.message.clone()
+    } else {
+        format!("still needed is frame {}, next to the span.", needed.join(", "))
+    };
+    Error::usage(format!("this host gives plugins one frame at a time: {shown}; {needed}"))
+        .hint("Play or render the frames next to the span first: they are remembered.")
+}
+
+/// That fewer frames were remembered than the user wants to continue from.
+fn few_remembered(place: Place<'_>, values: &Values, plan: &Plan) -> Option<String> {
+    let known = plan.before.len().max(plan.after.len());
+    let continues = is_lonely(place, values.job) && !values.job.is_partial();
+    (continues && known < values.context_frames).then(|| {
+        format!(
+            "continued from {known} of {} frames: this host had shown no more next to {}",
+            values.context_frames, plan.span
+        )
+    })
 }
 
 /// The frames of a generator whose user set no span: what the host says, else [`DEFAULT_SPAN`].

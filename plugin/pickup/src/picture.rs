@@ -26,7 +26,8 @@ impl<'a> Picture<'a> {
         self.pixels.get(y * len..(y + 1) * len).unwrap_or_default()
     }
 
-    /// Writes the picture into `window` of the host's image; it covers `frame` whole. False if a thread failed.
+    /// Writes the picture's colours, opaque, into `window` of the host's image; it covers `frame` whole. False if a
+    /// thread failed.
     pub fn put(&self, output: &mut OutputImage<'_>, frame: RectI, window: RectI) -> bool {
         let window = window.intersection(&frame);
         let count = threads_for(window);
@@ -35,11 +36,42 @@ impl<'a> Picture<'a> {
             let (depth, components, rows) = (band.depth(), band.components(), band.window());
             for y in rows.y1..rows.y2 {
                 if let Some(row) = band.row_mut(y) {
-                    pixels::write_row(depth, components, &fit.row(y), row);
+                    pixels::write_row(depth, components, &opaque(fit.row(y)), row);
                 }
             }
         })
     }
+
+    /// Runs of pixels `x1..x2` of row `y` (counted upwards) of `window`, where the picture's alpha is 0.
+    #[must_use]
+    pub fn clear_runs(&self, frame: RectI, window: RectI) -> Vec<(i32, i32, i32)> {
+        let window = window.intersection(&frame);
+        let fit = Fit::new(self, frame, window);
+        let mut runs = Vec::new();
+        for y in window.y1..window.y2 {
+            let row = fit.row(y);
+            let clear: Vec<bool> = row.chunks_exact(4).map(|pixel| pixel[3] == f16::ZERO).collect();
+            let mut x = window.x1;
+            for run in clear.chunk_by(|a, b| a == b) {
+                let end = x + run.len() as i32;
+                if run[0] {
+                    runs.push((y, x, end));
+                }
+                x = end;
+            }
+        }
+        runs
+    }
+}
+
+/// A row with alpha 1.
+fn opaque(row: Cow<'_, [f16]>) -> Cow<'_, [f16]> {
+    if row.chunks_exact(4).all(|pixel| pixel[3] == f16::ONE) {
+        return row;
+    }
+    let mut row = row.into_owned();
+    row.chunks_exact_mut(4).for_each(|pixel| pixel[3] = f16::ONE);
+    Cow::Owned(row)
 }
 
 /// How many threads a window is worth.
@@ -119,6 +151,19 @@ mod tests {
     fn ramp(width: usize, height: usize) -> Vec<f16> {
         let pixel = |i: usize| [(i % width) as f32, (i / width) as f32, 0.5, 1.0];
         (0..width * height).flat_map(pixel).map(f16::from_f32).collect()
+    }
+
+    #[test]
+    fn clear_pixels_are_told_in_runs_upside_down_and_nowhere_else() {
+        let mut pixels = ramp(6, 2);
+        // The upper row: columns 1, 2 and 5; the lower row: none.
+        [1, 2, 5].into_iter().for_each(|x: usize| pixels[x * 4 + 3] = f16::ZERO);
+        let picture = Picture { width: 6, height: 2, pixels: &pixels };
+        let frame = rect(10, 20, 16, 22);
+        assert_eq!(picture.clear_runs(frame, frame), [(21, 11, 13), (21, 15, 16)]);
+        assert_eq!(picture.clear_runs(frame, rect(12, 20, 15, 22)), [(21, 12, 13)]);
+        let row = opaque(Cow::Borrowed(&pixels[..24]));
+        assert!(row.chunks(4).all(|pixel| pixel[3] == f16::ONE));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use crate::instance::Instance;
 use crate::role::Role;
 use crate::{answers, describe, generate, render, worker};
 
-/// "Pickup": fills gaps and extends shots.
+/// "Pickup": fills gaps, extends and repairs shots.
 #[derive(Debug)]
 pub struct Fill;
 
@@ -33,7 +33,7 @@ macro_rules! plugin {
             }
 
             fn describe_in_context(effect: Descriptor<'_>, context: Context) -> Result<()> {
-                describe::context(effect, context)
+                describe::context(Role::$name, effect, context)
             }
 
             fn create(_effect: Effect<'_>) -> Result<Instance> {

@@ -1,6 +1,6 @@
 //! A render: the take's frame, else the source, else (where allowed) a new take, else a slate.
 
-use pickup_core::{Error, ErrorKind, Event, Result};
+use pickup_core::{Error, ErrorKind, Event, Result, Slot};
 use pickup_ofx::{
     Effect, Gravity, Image, OutputImage, Params, RectI, Render, Reply, Result as HostResult, clip_names,
 };
@@ -12,15 +12,17 @@ use std::time::Duration;
 use crate::choice::{Choice, Situation};
 use crate::clips;
 use crate::fault::to_host;
+use crate::footage::Look;
+use crate::history;
 use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::look;
-use crate::make::{Made, Watch, generator_span, make, project_size};
+use crate::make::{Made, Place, Watch, generator_span, make, project_size};
 use crate::params::{self, OnRender, Values};
 use crate::picture::Picture;
 use crate::role::Role;
 use crate::slate::{Slate, Words};
-use crate::span::Look;
+use crate::state::TakeNote;
 use crate::status;
 
 /// Renders one frame.
@@ -33,18 +35,19 @@ pub fn render(instance: &Instance, effect: Effect<'_>, render: &Render) -> HostR
     let params = effect.params()?;
     let frame = frame_of(render.time);
     let shows = instance.shows(params)?;
-    if let Some((take, index)) = covered(&shows, frame) {
-        put_take(&take, index, &mut output, window)?;
+    let end = clips::is_end_of_transition(effect, params, render.time)?;
+    if !end && let Some(shown) = covered(&shows, frame) {
+        put_take(&shown, instance.role, effect, render.time, &mut output, window)?;
         return Ok(Reply::Done);
     }
-    let source = source_image(effect, render.time)?;
+    let source = source_image(instance.role, effect, params, render.time)?;
     let situation = situation(instance, effect, params, render, &shows, source.as_ref(), output.bounds())?;
-    match situation.choose() {
+    match if end { Choice::Source } else { situation.choose() } {
         Choice::Source => put_source(instance, params, frame, source.as_ref(), &mut output, window)?,
         Choice::Slate => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
         Choice::Generate => {
-            let (take, index) = generate(instance, effect, frame)?;
-            put_take(&take, index, &mut output, window)?;
+            let shown = generate(instance, effect, frame)?;
+            put_take(&shown, instance.role, effect, render.time, &mut output, window)?;
         }
     }
     Ok(Reply::Done)
@@ -56,15 +59,30 @@ pub fn frame_of(time: f64) -> i64 {
     time.round() as i64
 }
 
-/// The take and its frame, if it covers a frame number.
-fn covered(shows: &Shows, frame: i64) -> Option<(Arc<Take>, usize)> {
-    let Shows::Take(take, span) = shows else { return None };
-    let index = span.index(frame).filter(|index| *index < take.frame_count() as usize)?;
-    Some((take.clone(), index))
+/// A frame of a take that is shown.
+struct Shown {
+    take: Arc<Take>,
+    note: Box<TakeNote>,
+    index: usize,
 }
 
-fn source_image<'h>(effect: Effect<'h>, time: f64) -> HostResult<Option<Image<'h>>> {
-    clips::source(effect).map_or(Ok(None), |clip| clip.image(time))
+/// The take and its frame, if it covers a frame number.
+fn covered(shows: &Shows, frame: i64) -> Option<Shown> {
+    let Shows::Take(take, note) = shows else { return None };
+    let index = note.span.index(frame).filter(|index| *index < take.frame_count() as usize)?;
+    Some(Shown { take: take.clone(), note: note.clone(), index })
+}
+
+fn source_image<'h>(
+    role: Role,
+    effect: Effect<'h>,
+    params: Params<'_>,
+    time: f64,
+) -> HostResult<Option<Image<'h>>> {
+    match clips::standing(role, effect, params, time)? {
+        Some((_, clip)) => clip.image(time),
+        None => Ok(None),
+    }
 }
 
 fn situation(
@@ -78,18 +96,19 @@ fn situation(
 ) -> HostResult<Situation> {
     let frame = frame_of(render.time);
     let broken_take = match shows {
-        Shows::Problem(_, Some(span)) => span.index(frame).is_some(),
+        Shows::Problem(_, Some(span)) => span.contains(frame),
         _ => false,
     };
     let wanted = params::on_render(params)? == OnRender::Generate;
     let span = match (params::user_span(params)?, instance.role) {
         (None, Role::Generate) => Some(generator_span(effect)),
+        (None, Role::Fill) if wanted => clips::transition_span(effect, params, frame)?,
         (span, _) => span,
     };
     Ok(Situation {
         role: instance.role,
         look: source.map_or(Look::Missing, look::look),
-        user_span: span.map(|span| span.index(frame).is_some()),
+        user_span: span.map(|span| span.contains(frame)),
         has_take: !matches!(shows, Shows::Nothing),
         broken_take,
         may_generate: wanted && is_final(render, Quirks::current(), project_size(effect), bounds),
@@ -106,13 +125,59 @@ fn is_final(render: &Render, quirks: Quirks, project: Option<(u32, u32)>, bounds
     let small = project.is_some_and(|(width, height)| {
         bounds.width() + 1 < width as usize || bounds.height() + 1 < height as usize
     });
+    let full = full && (project.is_some() || quirks.scale_is_trusted);
     full && !small && !render.interactive && !render.draft && !render.thumbnail
 }
 
-fn put_take(take: &Take, index: usize, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
-    let pixels = take.checked_frame(index).map_err(|error| to_host(&error))?;
+fn put_take(
+    shown: &Shown,
+    role: Role,
+    effect: Effect<'_>,
+    time: f64,
+    output: &mut OutputImage<'_>,
+    window: RectI,
+) -> HostResult<()> {
+    let Shown { take, note, index } = shown;
+    let pixels = take.checked_frame(*index).map_err(|error| to_host(&error))?;
     let picture = Picture { width: take.width() as usize, height: take.height() as usize, pixels };
-    put_picture(&picture, output, window)
+    put_picture(&picture, output, window)?;
+    if take.record().request.canvas.slots.iter().any(Slot::is_partial)
+        && let Some(source) = source_image(role, effect, effect.params()?, time)?
+    {
+        put_known_part(&picture, note, &source, output, window);
+    }
+    Ok(())
+}
+
+/// Puts the source's own pixels where the take says that they are known, bit for bit. Where they cannot be had,
+/// since the picture was scaled or the host has others, the take's own stay.
+fn put_known_part(
+    picture: &Picture<'_>,
+    note: &TakeNote,
+    source: &Image<'_>,
+    output: &mut OutputImage<'_>,
+    window: RectI,
+) {
+    let frame = whole_frame(output);
+    let bounds = source.bounds();
+    let moved = match note.placement {
+        None => (0, 0),
+        Some(placement) => {
+            let own = (bounds.width() as u32, bounds.height() as u32);
+            let canvas = (frame.width() as u32, frame.height() as u32);
+            if !placement.keeps_size() || (picture.width, picture.height) != (frame.width(), frame.height()) {
+                return;
+            }
+            let at = placement.on(own, canvas);
+            // The host counts rows upwards.
+            let left = i64::from(frame.x1) + at.left - i64::from(bounds.x1);
+            let up = i64::from(frame.y2) - at.top - i64::from(bounds.y2);
+            (left as i32, up as i32)
+        }
+    };
+    for (y, x1, x2) in picture.clear_runs(frame, window) {
+        let _ = output.copy_moved_pixels(source, y, x1, x2, moved);
+    }
 }
 
 fn put_picture(picture: &Picture<'_>, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
@@ -163,23 +228,25 @@ fn clear(output: &mut OutputImage<'_>, window: RectI) {
     }
 }
 
-/// Keeps what was shown, where the host will not show it again and a later frame of this render may need it.
+/// Keeps what was shown, where the host will not show it again and a later job may need it.
 fn remember(instance: &Instance, params: Params<'_>, frame: i64, image: &Image<'_>) {
     if !remembers(instance, params) {
         return;
     }
-    let keep = params.int(params::id::CONTEXT_FRAMES).map_or(9, |count| usize::try_from(count).unwrap_or(1));
-    if let Ok(plate) = look::plate(image) {
-        instance.history.lock().show(frame, plate, keep.clamp(1, 64));
+    let size = look::size(image.bounds());
+    if let (Ok(plate), Ok(size)) = (look::reduced_plate(image, history::MOST_PIXELS), size) {
+        history::show(instance.clip, frame, plate, size);
     }
 }
 
-/// Whether frames that are shown must be remembered: the host gives no others, and a take may have to be made.
+/// Whether frames that are shown must be remembered: the host gives no others, and a take may have to be made,
+/// in a render or because somebody presses the button.
 #[must_use]
 pub fn remembers(instance: &Instance, params: Params<'_>) -> bool {
+    let quirks = Quirks::current();
     instance.role == Role::Fill
-        && !Quirks::current().neighbours
-        && params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate)
+        && !quirks.neighbours
+        && (quirks.buttons || params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate))
 }
 
 fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
@@ -211,7 +278,7 @@ fn words(instance: &Instance, shows: &Shows, user_span: Option<bool>) -> Words {
 }
 
 /// Makes the take for a frame of a final render, once for all threads that ask.
-fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<(Arc<Take>, usize)> {
+fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<Shown> {
     let _making = wait_for_turn(instance, effect).map_err(|error| to_host(&error))?;
     if let Some(found) = covered(&instance.shows(effect.params()?)?, frame) {
         return Ok(found);
@@ -223,7 +290,8 @@ fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<(
     }
     let made = make_once(instance, effect, &values, frame)
         .map_err(|error| give_up(instance, effect, &values, error))?;
-    instance.keep(effect, made.state, made.summary.line());
+    let state = instance.keep(effect, made.note)?;
+    instance.note(made.summary.line(&state));
     covered(&instance.shows(effect.params()?)?, frame).ok_or_else(|| {
         pickup_ofx::Error::failed(format!("frame {frame} is not among the frames that were made"))
     })
@@ -231,7 +299,7 @@ fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<(
 
 fn make_once(instance: &Instance, effect: Effect<'_>, values: &Values, frame: i64) -> Result<Made> {
     let running = instance.begin().ok_or_else(|| Error::usage("a take is being made already."))?;
-    make(instance, effect, values, frame, &running.cancel, &mut Abort(effect))
+    make(Place { instance, effect, now: frame }, values, &running.cancel, &mut Abort(effect))
 }
 
 fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parking_lot::MutexGuard<'a, ()>> {
@@ -248,7 +316,7 @@ fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parki
 fn give_up(instance: &Instance, effect: Effect<'_>, values: &Values, error: Error) -> pickup_ofx::Error {
     let answer = to_host(&error);
     if error.kind != ErrorKind::Cancelled {
-        instance.note(status::failed(&error));
+        instance.note(status::failed("Generate", &error));
         // A dialogue out of a render thread would hang some hosts; the log does not.
         effect.message(Gravity::Log, "pickup.render", &error.line());
         instance.fail(values.hash(), error);
@@ -299,6 +367,9 @@ mod tests {
         assert!(!may(Render { thumbnail: true, ..plain() }, full));
         let thumbnail = RectI { x1: 0, y1: 0, x2: 192, y2: 108 };
         assert!(!may(plain(), thumbnail), "a thumbnail's scale may be wrong");
+        assert!(!is_final(&plain(), quirks, None, full), "nobody says how large the project is");
+        let trusted = Quirks { scale_is_trusted: true, ..quirks };
+        assert!(is_final(&plain(), trusted, None, full));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! From a plan and the footage to the one request that is sent.
 
-use pickup_core::{Canvas, Error, FrameRate, Job, PlateId, Request, Result, Settings};
+use pickup_core::{Canvas, Error, FrameRate, Request, Result, Settings, Slot};
 use pickup_takes::{PlateBuffer, Store};
 
-use crate::clips::Plates;
-use crate::params::Values;
+use crate::footage::{Plates, Side};
+use crate::params::{Part, Values};
 use crate::references;
 use crate::span::Plan;
 
@@ -17,7 +17,8 @@ pub struct Timeline {
     pub size: Option<(u32, u32)>,
 }
 
-/// Puts the known frames and references into the store and builds the request.
+/// Puts the known frames and references into the store and builds the request. `pictures` are references that
+/// come from clips.
 ///
 /// # Errors
 /// Of kind input if frames differ in size or there is no size, of kind storage if plates cannot be written.
@@ -25,27 +26,40 @@ pub fn build(
     values: &Values,
     plan: &Plan,
     footage: &mut dyn Plates,
+    pictures: &[PlateBuffer],
     timeline: Timeline,
     store: &Store,
 ) -> Result<Request> {
     let mut size = None;
-    let mut known = |frames: &[i64], footage: &mut dyn Plates| -> Result<Vec<PlateId>> {
+    let mut known = |side: Side, frames: &[i64], footage: &mut dyn Plates| -> Result<Vec<Slot>> {
         frames
             .iter()
             .map(|frame| {
-                let plate = footage.plate(*frame)?;
+                let plate = footage.plate(side, *frame)?;
                 agree(&mut size, &plate, *frame)?;
-                store.put_plate(&plate.image())
+                store.put_plate(&plate.image()).map(Slot::Known)
             })
             .collect()
     };
-    let before = known(&plan.before, footage)?;
-    let after = known(&plan.after, footage)?;
+    let before = known(Side::Before, &plan.before, footage)?;
+    let after = known(plan.side_of_after(), &plan.after, footage)?;
+    let within = match values.part.filter(|_| plan.is_partial()) {
+        Some(part) => {
+            let (own, slots) = parts(part, plan, footage, size, timeline.size, store)?;
+            size = Some(own);
+            slots
+        }
+        None => vec![Slot::Unknown; usize::try_from(plan.span.count()).unwrap_or(0)],
+    };
     let size = size.or(timeline.size).ok_or_else(no_size)?;
-    let unknown = usize::try_from(plan.span.count()).unwrap_or(0);
-    let mut request = Request::new(Canvas::around(size, timeline.rate, before, unknown, after));
-    request.job = if plan.job == Job::Generate { Job::Generate } else { request.job };
+    let mut canvas = Canvas::around(size, timeline.rate, [], 0, []);
+    canvas.slots = [before, within, after].concat();
+    let mut request = Request::new(canvas);
+    request.job = plan.job;
     request.references = references::gather(store, &values.references)?;
+    for picture in pictures {
+        request.references.push(store.put_plate(&picture.image())?);
+    }
     request.prompt = values.prompt.clone();
     request.negative_prompt = Some(values.negative_prompt.clone()).filter(|text| !text.trim().is_empty());
     request.model = values.model.clone();
@@ -57,6 +71,37 @@ pub fn build(
     };
     request.check()?;
     Ok(request)
+}
+
+/// A canvas's size, and the frames of the span, each with the part of it that stays. The size is `known` from
+/// other frames, else for a picture that is placed on it the `project`'s, where the host says, else the pictures'.
+fn parts(
+    part: Part,
+    plan: &Plan,
+    footage: &mut dyn Plates,
+    mut known: Option<(u32, u32)>,
+    project: Option<(u32, u32)>,
+    store: &Store,
+) -> Result<((u32, u32), Vec<Slot>)> {
+    let mut slots = Vec::new();
+    for frame in plan.span.first..=plan.span.last {
+        let plate = footage.plate(Side::Within, frame)?;
+        let plate = match part {
+            Part::Placed(placement) => {
+                let canvas = *known.get_or_insert(project.unwrap_or((plate.width, plate.height)));
+                plate.placed(canvas, placement)?
+            }
+            Part::Without(region) => {
+                agree(&mut known, &plate, frame)?;
+                match footage.mask(frame)? {
+                    Some(mask) => plate.without_masked(&mask)?,
+                    None => plate.without(region)?,
+                }
+            }
+        };
+        slots.push(Slot::Partial(store.put_plate(&plate.image())?));
+    }
+    Ok((known.ok_or_else(no_size)?, slots))
 }
 
 fn agree(size: &mut Option<(u32, u32)>, plate: &PlateBuffer, frame: i64) -> Result<()> {
@@ -79,11 +124,13 @@ fn no_size() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::History;
+    use crate::footage::FrameSpan;
+    use crate::history::{self, ClipKey, History};
     use crate::params::OnRender;
-    use crate::span::{FrameSpan, JobChoice, settle};
+    use crate::span::{JobChoice, settle};
     use half::f16;
-    use pickup_core::{Quality, Slot};
+    use pickup_core::{Job, Quality};
+    use pickup_takes::{Placement, Region};
 
     fn values() -> Values {
         Values {
@@ -98,17 +145,20 @@ mod tests {
             steps: Some(4),
             guidance: None,
             seed: 9,
+            part: None,
+            new_seed: false,
             on_render: OnRender::UseTake,
         }
     }
 
     fn shown(sizes: &[(i64, u32)]) -> History {
-        let mut history = History::default();
+        let clip = ClipKey::fresh();
         for (frame, width) in sizes {
-            let pixels = vec![f16::from_f32(*frame as f32 / 10.0); *width as usize * 16 * 4];
-            history.show(*frame, PlateBuffer { width: *width, height: 16, pixels }, 64);
+            let mut pixels = vec![f16::from_f32(*frame as f32 / 10.0); *width as usize * 16 * 4];
+            pixels.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = f16::ONE);
+            history::show(clip, *frame, PlateBuffer { width: *width, height: 16, pixels }, (*width, 16));
         }
-        history
+        History::of(clip)
     }
 
     #[test]
@@ -118,7 +168,7 @@ mod tests {
         let mut footage = shown(&[(0, 32), (1, 32), (5, 32), (6, 32)]);
         let plan = settle(&values().wish(), &mut footage, 0).unwrap();
         let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: None };
-        let request = build(&values(), &plan, &mut footage, timeline, &store).unwrap();
+        let request = build(&values(), &plan, &mut footage, &[], timeline, &store).unwrap();
         let known: Vec<bool> =
             request.canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
         assert_eq!(known, [true, true, false, false, false, true, true]);
@@ -135,14 +185,41 @@ mod tests {
         let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: None };
         let mut footage = shown(&[(0, 32), (1, 32), (5, 48)]);
         let plan = settle(&values().wish(), &mut footage, 0).unwrap();
-        let error = build(&values(), &plan, &mut footage, timeline, &store).unwrap_err();
+        let error = build(&values(), &plan, &mut footage, &[], timeline, &store).unwrap_err();
         assert!(error.message.contains("48×16"), "{error}");
 
         let plan =
             Plan { job: Job::Generate, span: FrameSpan { first: 0, last: 3 }, before: vec![], after: vec![] };
-        assert!(build(&values(), &plan, &mut footage, timeline, &store).is_err());
+        assert!(build(&values(), &plan, &mut footage, &[], timeline, &store).is_err());
         let timeline = Timeline { size: Some((64, 48)), ..timeline };
-        let request = build(&values(), &plan, &mut footage, timeline, &store).unwrap();
+        let request = build(&values(), &plan, &mut footage, &[], timeline, &store).unwrap();
         assert_eq!((request.job, request.canvas.unknown_count()), (Job::Generate, 4));
+    }
+
+    #[test]
+    fn parts_of_frames_stay_and_the_rest_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size: Some((64, 48)) };
+        let mut footage = shown(&[(1, 32), (2, 32), (3, 32), (4, 32), (5, 32)]);
+        let mut build_with = |job, part| {
+            let values = Values { job, part: Some(part), ..values() };
+            let plan = settle(&values.wish(), &mut footage, 0).unwrap();
+            build(&values, &plan, &mut footage, &[], timeline, &store)
+        };
+        let region = Region { left: 0.5, top: 0.0, width: 0.5, height: 1.0 };
+        let request = build_with(JobChoice::Remove, Part::Without(region)).unwrap();
+        let partial: Vec<bool> = request.canvas.slots.iter().map(Slot::is_partial).collect();
+        assert_eq!(partial, [false, true, true, true, false]);
+        assert_eq!((request.canvas.width, request.canvas.height, request.job), (32, 16, Job::Remove));
+
+        let placement = Placement { scale: 1.0, x: 0.0, y: 0.0 };
+        let request = build_with(JobChoice::Outpaint, Part::Placed(placement)).unwrap();
+        assert_eq!((request.canvas.width, request.canvas.height, request.job), (64, 48, Job::Outpaint));
+        assert!(request.canvas.slots.iter().all(Slot::is_partial));
+        let Slot::Partial(id) = request.canvas.slots[0] else { panic!("{request:?}") };
+        let plate = store.plate(&id).unwrap();
+        let known = plate.pixels().chunks(4).filter(|pixel| pixel[3] == f16::ONE).count();
+        assert_eq!(known, 32 * 16, "the picture in the middle of the project");
     }
 }

@@ -5,43 +5,28 @@ use pickup_ofx::Context;
 /// Which of the two plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Works on a clip: fills its gap, extends it.
+    /// Works on clips: fills a gap, extends a shot, makes a part anew.
     Fill,
     /// Makes a clip from text and references.
     Generate,
 }
 
 impl Role {
-    /// The name in the host's menu.
+    /// The id of its words.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub fn text_id(self) -> &'static str {
         match self {
-            Self::Fill => "Pickup",
-            Self::Generate => "Pickup Generate",
+            Self::Fill => "pickup",
+            Self::Generate => "pickupGenerate",
         }
     }
 
-    /// A few sentences for the user.
-    #[must_use]
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::Fill => {
-                "Fills a gap between two shots, or extends a shot, with frames that a video model makes on this \
-                 machine. Put it on a clip that spans the gap and press Generate."
-            }
-            Self::Generate => {
-                "Makes a shot from text and reference pictures with a video model on this machine. Describe it and \
-                 press Generate."
-            }
-        }
-    }
-
-    /// The contexts it supports. General and Transition have their place here.
+    /// The contexts it supports, the preferred one first. Nuke has no generators: there General is one.
     #[must_use]
     pub fn contexts(self) -> &'static [Context] {
         match self {
-            Self::Fill => &[Context::Filter],
-            Self::Generate => &[Context::Generator],
+            Self::Fill => &[Context::Filter, Context::General, Context::Transition],
+            Self::Generate => &[Context::Generator, Context::General],
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The status line: one line that says what happened and what it was made of.
 
+use pickup_core::protocol::Estimate;
 use pickup_core::{Error, Progress, TakeId};
+
+use crate::footage::FrameSpan;
+use crate::state::TakeState;
 
 /// What a finished job is told by.
 #[derive(Clone, Debug)]
@@ -9,6 +13,8 @@ pub struct Summary {
     pub take: TakeId,
     /// It was there already.
     pub reused: bool,
+    /// It was made in few steps, to see where it goes.
+    pub draft: bool,
     /// Name of the model package.
     pub model: String,
     /// The provider that really ran.
@@ -24,19 +30,62 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// `Take 3f2a91bc · starter · CPU · 14 frames in 10 steps · 6.2 s`, and the warnings behind it.
+    /// `Take 3f2a91bc · starter · CPU · 14 frames in 10 steps · 6.2 s`, and the warnings behind it. Says which of
+    /// how many alternatives it is, and whether another one stays.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn line(&self, state: &TakeState) -> String {
         let counted = |count: i64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let made = format!("{} in {}", counted(self.frames, "frame"), counted(self.steps.into(), "step"));
         let time = if self.reused { "made before".to_owned() } else { format!("{:.1} s", self.seconds) };
-        let mut line =
-            format!("Take {} · {} · {} · {made} · {time}", self.take.short(), self.model, self.provider);
+        let mut name = format!("{} {}", if self.draft { "Draft take" } else { "Take" }, self.take.short());
+        if state.shown.take == self.take && state.place().1 > 1 {
+            name += &place(state);
+        }
+        let mut line = format!("{name} · {} · {} · {made} · {time}", self.model, self.provider);
+        if state.shown.take != self.take {
+            line += &format!(" · shown stays take {}, which is kept", state.shown.take.short());
+        }
         for warning in &self.warnings {
             line += &format!(" · {warning}");
         }
         line
     }
+}
+
+fn place(state: &TakeState) -> String {
+    let (number, count) = state.place();
+    format!(" ({number} of {count})")
+}
+
+/// The line after another take was chosen, or one was kept or let go.
+#[must_use]
+pub fn chosen(state: &TakeState) -> String {
+    let stays = if state.is_kept() { " It stays, whatever is made next." } else { "" };
+    format!("Take {}{} is shown.{stays}", state.shown.take.short(), place(state))
+}
+
+/// The line after a gap was found.
+#[must_use]
+pub fn found(gap: FrameSpan) -> String {
+    format!("Gap found: {gap}. Press Generate to fill it.")
+}
+
+/// The line that says what a job would cost.
+#[must_use]
+pub fn cost(estimate: &Estimate) -> String {
+    let time = match (estimate.exists, estimate.seconds) {
+        (true, _) => "no time: this take was made before".to_owned(),
+        (false, Some(seconds)) => format!("about {seconds:.0} s"),
+        (false, None) => "unknown time: this model has not run here yet".to_owned(),
+    };
+    format!(
+        "Generate takes {time}, {:.1} GB of memory on {}, {} steps at {}×{}.",
+        estimate.peak_bytes as f64 / 1e9,
+        estimate.provider.label(),
+        estimate.steps,
+        estimate.model_width,
+        estimate.model_height
+    )
 }
 
 /// The line after a setting was changed.
@@ -56,12 +105,12 @@ pub fn running(progress: &Progress) -> String {
     progress.line()
 }
 
-/// The line after a job failed.
+/// The line after a button's job failed.
 #[must_use]
-pub fn failed(error: &Error) -> String {
+pub fn failed(button: &str, error: &Error) -> String {
     match error.kind {
         pickup_core::ErrorKind::Cancelled => {
-            "Cancelled. Nothing was kept; press Generate to start again.".to_owned()
+            format!("Cancelled. Nothing was kept; press {button} to start again.")
         }
         _ => format!("Failed: {}", error.line()),
     }
@@ -70,12 +119,26 @@ pub fn failed(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::TakeNote;
+
+    fn note(name: &[u8]) -> TakeNote {
+        TakeNote {
+            take: TakeId::of(name),
+            request: String::new(),
+            span: FrameSpan { first: 1, last: 14 },
+            task: "task".into(),
+            seed: 0,
+            quality: pickup_core::Quality::Final,
+            placement: None,
+        }
+    }
 
     #[test]
     fn the_line_names_take_model_device_frames_time_and_warnings() {
         let mut summary = Summary {
             take: TakeId::of(b"take"),
             reused: false,
+            draft: false,
             model: "starter".into(),
             provider: "CPU".into(),
             frames: 14,
@@ -84,8 +147,9 @@ mod tests {
             warnings: vec!["CUDA is not there, so the CPU was used".into()],
         };
         let short = summary.take.short();
+        let state = TakeState::new(note(b"take"));
         assert_eq!(
-            summary.line(),
+            summary.line(&state),
             format!(
                 "Take {short} · starter · CPU · 14 frames in 10 steps · 6.2 s · CUDA is not there, so the CPU was used"
             )
@@ -93,6 +157,34 @@ mod tests {
         summary.reused = true;
         summary.frames = 1;
         summary.steps = 1;
-        assert!(summary.line().contains("· 1 frame in 1 step · made before"));
+        assert!(summary.line(&state).contains("· 1 frame in 1 step · made before"));
+        summary.draft = true;
+        let mut several = TakeState::new(note(b"other")).with(note(b"take"));
+        assert!(summary.line(&several).starts_with(&format!("Draft take {short} (2 of 2) · starter")));
+        several.step_to(1);
+        several.toggle_kept();
+        let several = several.with(note(b"take"));
+        assert!(summary.line(&several).contains("shown stays take"), "{}", summary.line(&several));
+        assert!(chosen(&several).contains("(1 of 2) is shown. It stays"));
+    }
+
+    #[test]
+    fn a_cost_is_told_from_past_runs_and_as_unknown_without_any() {
+        let mut estimate = Estimate {
+            take: TakeId::of(b"take"),
+            exists: false,
+            seconds: Some(41.6),
+            peak_bytes: 1_260_000_000,
+            model_width: 112,
+            model_height: 64,
+            windows: vec![17],
+            steps: 8,
+            provider: pickup_core::Provider::Cpu,
+        };
+        assert_eq!(cost(&estimate), "Generate takes about 42 s, 1.3 GB of memory on CPU, 8 steps at 112×64.");
+        estimate.seconds = None;
+        assert!(cost(&estimate).contains("has not run here yet"));
+        estimate.exists = true;
+        assert!(cost(&estimate).contains("no time"));
     }
 }

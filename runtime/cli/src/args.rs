@@ -95,17 +95,93 @@ pub(crate) enum JobCommand {
         #[command(flatten)]
         options: JobOptions,
     },
+    /// Make frames inside of a shot anew, between their own ends
+    Retake {
+        #[command(flatten)]
+        inner: InnerArgs,
+        /// Known frames to be used on each side
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=256))]
+        context: u16,
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// Make frames that lead from a shot's end to its beginning
+    Loop {
+        /// The shot
+        #[arg(long, value_name = "SEQ")]
+        clip: String,
+        /// Known frames to be used of each end
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=256))]
+        context: u16,
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// Make what lies around a picture that is smaller than the frame, or moved
+    Outpaint {
+        #[command(flatten)]
+        inner: InnerArgs,
+        /// Size of the frames in pixels [default: the shot's]
+        #[arg(long, value_name = "WxH", value_parser = parse_size)]
+        size: Option<(u32, u32)>,
+        /// The picture's size in percent of its own, 5 to 400; at 100 its pixels stay bit for bit
+        #[arg(long, value_name = "PERCENT", default_value_t = 75.0)]
+        scale: f64,
+        /// How far right and down of the middle the picture lies, in percent of the frame
+        #[arg(long, value_name = "X,Y", default_value = "0,0", allow_hyphen_values = true, value_parser = parse_percents::<2>)]
+        offset: [f64; 2],
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// Make what lies behind a region of a shot
+    Remove {
+        #[command(flatten)]
+        inner: InnerArgs,
+        #[command(flatten)]
+        region: RegionArgs,
+        /// Known frames to be used on each side, where the shot has them
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=256))]
+        context: u16,
+        #[command(flatten)]
+        options: JobOptions,
+    },
 }
 
 impl JobCommand {
     /// The options that every job has.
     pub(crate) fn options(&self) -> &JobOptions {
         match self {
-            Self::Generate { options, .. } | Self::Fill { options, .. } | Self::Extend { options, .. } => {
-                options
-            }
+            Self::Generate { options, .. }
+            | Self::Fill { options, .. }
+            | Self::Extend { options, .. }
+            | Self::Retake { options, .. }
+            | Self::Loop { options, .. }
+            | Self::Outpaint { options, .. }
+            | Self::Remove { options, .. } => options,
         }
     }
+}
+
+/// Frames inside of a shot; how many is `--frames`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct InnerArgs {
+    /// The shot
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) clip: String,
+    /// The first frame to work on, counted from 0 in the sequence
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) first: u32,
+}
+
+/// What is removed.
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RegionArgs {
+    /// Left, top, width and height of a rectangle in percent of the frame
+    #[arg(long, value_name = "L,T,W,H", value_parser = parse_percents::<4>)]
+    pub(crate) region: Option<[f64; 4]>,
+    /// Masks, white where the shot's frame of the same place should go: one for each frame of the shot
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) mask: Option<String>,
 }
 
 /// At which end of a shot.
@@ -328,6 +404,13 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     Ok((width.trim().parse().map_err(|_| bad())?, height.trim().parse().map_err(|_| bad())?))
 }
 
+fn parse_percents<const COUNT: usize>(text: &str) -> Result<[f64; COUNT], String> {
+    let bad = || format!("expected {COUNT} percentages with commas between, got {text:?}");
+    let numbers: Vec<f64> =
+        text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map_err(|_| bad())?;
+    numbers.try_into().map_err(|_| bad())
+}
+
 fn parse_bytes(text: &str) -> Result<u64, String> {
     let bad = || format!("expected a size such as 500MB or 20GB, got {text:?}");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -351,6 +434,14 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn percentages_come_in_the_number_that_is_asked_for() {
+        assert_eq!(parse_percents::<2>("10, -2.5"), Ok([10.0, -2.5]));
+        for bad in ["", "1", "1,2,3", "a,b", "1,,2"] {
+            assert!(parse_percents::<2>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

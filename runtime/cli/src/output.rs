@@ -155,27 +155,23 @@ fn write_record(take: &Take, folder: &Path) -> io::Result<()> {
 /// The names of the frames, written into `folder`; errors name `place`, where they are to be.
 fn write_frames(take: &Take, folder: &Path, place: &Path, format: Format) -> Result<Vec<String>> {
     let frames = 0..take.frame_count() as usize;
-    // One layout for the whole sequence.
-    let opaque =
-        frames.clone().all(|frame| take.frame(frame).chunks_exact(4).all(|pixel| pixel[3] == f16::ONE));
-    let channels = if opaque { 3 } else { 4 };
     let extension = if format == Format::Exr { "exr" } else { "png" };
     frames
         .map(|frame| {
             let name = format!("frame_{frame:06}.{extension}");
             let pixels = take.checked_frame(frame)?;
-            let picture = Picture { width: take.width(), height: take.height(), channels, pixels };
+            let picture = Picture { width: take.width(), height: take.height(), pixels };
             picture.write(&folder.join(&name), &place.join(&name), format)?;
             Ok(name)
         })
         .collect()
 }
 
-/// A frame, of which the first 3 or all 4 channels are written.
+/// A frame `(h, w, 4)`, whose colours are written. Its alpha tells what was made from what was known, and both are
+/// the picture.
 struct Picture<'a> {
     width: u32,
     height: u32,
-    channels: usize,
     pixels: &'a [f16],
 }
 
@@ -190,19 +186,17 @@ impl Picture<'_> {
 
     fn encode(&self, path: &Path, format: Format) -> ImageResult<()> {
         let mut file = BufWriter::new(File::create_new(path)?);
-        let opaque = self.channels == 3;
-        let kind = |rgb, rgba| if opaque { rgb } else { rgba };
         match format {
             Format::Png => {
-                let kind = kind(ExtendedColorType::Rgb8, ExtendedColorType::Rgba8);
+                let kind = ExtendedColorType::Rgb8;
                 self.put(PngEncoder::new(&mut file), kind, |value| [u8_from_half(value)])?;
             }
             Format::Png16 => {
-                let kind = kind(ExtendedColorType::Rgb16, ExtendedColorType::Rgba16);
+                let kind = ExtendedColorType::Rgb16;
                 self.put(PngEncoder::new(&mut file), kind, |value| u16_from_half(value).to_ne_bytes())?;
             }
             Format::Exr => {
-                let kind = kind(ExtendedColorType::Rgb32F, ExtendedColorType::Rgba32F);
+                let kind = ExtendedColorType::Rgb32F;
                 self.put(OpenExrEncoder::new(&mut file), kind, |value| value.to_f32().to_ne_bytes())?;
             }
         }
@@ -216,7 +210,7 @@ impl Picture<'_> {
         kind: ExtendedColorType,
         convert: impl Fn(f16) -> [u8; SIZE],
     ) -> ImageResult<()> {
-        let values = self.pixels.chunks_exact(4).flat_map(|pixel| &pixel[..self.channels]);
+        let values = self.pixels.chunks_exact(4).flat_map(|pixel| &pixel[..3]);
         let bytes: Vec<u8> = values.flat_map(|&value| convert(value)).collect();
         encoder.write_image(&bytes, self.width, self.height, kind)
     }

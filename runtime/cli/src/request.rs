@@ -4,10 +4,10 @@
 //! take: plates through `pickup_takes`'s conversions, the canvas in the timeline's order, and `None`
 //! for everything the user did not set.
 
-use pickup_core::{Cancel, Canvas, Error, PlateId, Request, Result};
-use pickup_takes::{PlateBuffer, Store};
+use pickup_core::{Cancel, Canvas, Error, Job, PlateId, Request, Result, Slot};
+use pickup_takes::{Placement, PlateBuffer, Region, Store};
 
-use crate::args::{Direction, JobCommand, JobOptions};
+use crate::args::{Direction, InnerArgs, JobCommand, JobOptions, RegionArgs};
 use crate::picture;
 use crate::sequence::{End, gather};
 
@@ -19,6 +19,13 @@ pub(crate) fn build(job: &JobCommand, store: &Store, cancel: &Cancel) -> Result<
     check_frames(job.options().frames)?;
     let (canvas, mut plates) = canvas(job, cancel)?;
     let mut request = Request::new(canvas);
+    request.job = match job {
+        JobCommand::Retake { .. } => Job::Retake,
+        JobCommand::Loop { .. } => Job::Loop,
+        JobCommand::Outpaint { .. } => Job::Outpaint,
+        JobCommand::Remove { .. } => Job::Remove,
+        JobCommand::Generate { .. } | JobCommand::Fill { .. } | JobCommand::Extend { .. } => request.job,
+    };
     // Before references are read: what makes no sense is told first.
     settle(&mut request, job.options());
     request.check()?;
@@ -76,7 +83,98 @@ fn canvas(job: &JobCommand, cancel: &Cancel) -> Result<(Canvas, Vec<PlateBuffer>
             let clip = gather(clip, End::First(usize::from(*context)), cancel)?;
             around(clip.size, Vec::new(), clip.frames)
         }
+        JobCommand::Retake { inner, context, .. } => {
+            let Inner { size, before, after, .. } = Inner::gather(inner, *context, options, cancel)?;
+            if before.is_empty() || after.is_empty() {
+                return Err(Error::usage(
+                    "expected frames of the shot before and after the retake, got none.",
+                )
+                .hint("Set --first to 1 or more, and --frames so that the shot goes on behind."));
+            }
+            around(size, before, after)
+        }
+        JobCommand::Loop { clip, context, .. } => {
+            let end = gather(clip, End::Last(usize::from(*context)), cancel)?;
+            let beginning = gather(clip, End::First(usize::from(*context)), cancel)?;
+            end.check_same_size(&beginning)?;
+            around(end.size, end.frames, beginning.frames)
+        }
+        JobCommand::Outpaint { inner, size, scale, offset: [x, y], .. } => {
+            let place = Placement { scale: scale / 100.0, x: x / 100.0, y: y / 100.0 };
+            let inner = Inner::gather(inner, 0, options, cancel)?;
+            let size = size.unwrap_or(inner.size);
+            let parts = inner.within.iter().map(|frame| frame.placed(size, place)).collect::<Result<_>>()?;
+            partial(size, options, Inner { within: parts, ..inner })
+        }
+        JobCommand::Remove { inner, region, context, .. } => {
+            let masks = masks(inner, region, options, cancel)?;
+            let inner = Inner::gather(inner, *context, options, cancel)?;
+            let without = |(index, frame): (usize, &PlateBuffer)| match (&masks, region.region) {
+                (Some(masks), _) => frame.without_masked(&masks[index]),
+                (None, Some([left, top, width, height])) => {
+                    let [left, top, width, height] = [left, top, width, height].map(|side| side / 100.0);
+                    frame.without(Region { left, top, width, height })
+                }
+                (None, None) => Err(Error::usage("expected --region or --mask, got neither.")
+                    .hint("Say which part should go.")),
+            };
+            let parts = inner.within.iter().enumerate().map(without).collect::<Result<_>>()?;
+            partial(inner.size, options, Inner { within: parts, ..inner })
+        }
     }
+}
+
+/// Frames inside of a shot, and those around them.
+struct Inner {
+    size: (u32, u32),
+    before: Vec<PlateBuffer>,
+    within: Vec<PlateBuffer>,
+    after: Vec<PlateBuffer>,
+}
+
+impl Inner {
+    fn gather(inner: &InnerArgs, context: u16, options: &JobOptions, cancel: &Cancel) -> Result<Self> {
+        let (first, frames) = (inner.first as usize, options.frames as usize);
+        let before = first.min(usize::from(context));
+        let wanted = End::Within { skip: first - before, count: before + frames + usize::from(context) };
+        let mut shot = gather(&inner.clip, wanted, cancel)?;
+        if shot.frames.len() < before + frames {
+            return Err(Error::input(format!(
+                "expected {frames} frames of {} from {first} on, got {}.",
+                inner.clip,
+                shot.frames.len().saturating_sub(before)
+            ))
+            .hint("Set --first and --frames to frames that the shot has."));
+        }
+        let mut within = shot.frames.split_off(before);
+        let after = within.split_off(frames);
+        Ok(Self { size: shot.size, before: shot.frames, within, after })
+    }
+}
+
+/// The masks of the frames to work on, if there are masks.
+fn masks(
+    inner: &InnerArgs,
+    region: &RegionArgs,
+    options: &JobOptions,
+    cancel: &Cancel,
+) -> Result<Option<Vec<PlateBuffer>>> {
+    let Some(clip) = region.mask.clone() else { return Ok(None) };
+    let inner = InnerArgs { clip, first: inner.first };
+    Ok(Some(Inner::gather(&inner, 0, options, cancel)?.within))
+}
+
+/// A canvas of frames of which a part is known, between whole ones.
+fn partial(size: (u32, u32), options: &JobOptions, inner: Inner) -> Result<(Canvas, Vec<PlateBuffer>)> {
+    let known = |frames: &[PlateBuffer]| -> Result<Vec<Slot>> {
+        Ok(ids(frames)?.into_iter().map(Slot::Known).collect())
+    };
+    let mut canvas = Canvas::around(size, options.fps, [], 0, []);
+    canvas.slots = known(&inner.before)?;
+    canvas.slots.extend(ids(&inner.within)?.into_iter().map(Slot::Partial));
+    canvas.slots.extend(known(&inner.after)?);
+    let plates = [inner.before, inner.within, inner.after].into_iter().flatten().collect();
+    Ok((canvas, plates))
 }
 
 fn ids(frames: &[PlateBuffer]) -> Result<Vec<PlateId>> {

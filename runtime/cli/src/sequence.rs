@@ -12,19 +12,28 @@ use std::path::PathBuf;
 use crate::console::note;
 use crate::picture;
 
-/// Which end of a sequence is wanted, and at most how many frames of it.
+/// Which stretch of a sequence is wanted, and at most how many frames of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     First(usize),
     Last(usize),
+    /// So many frames behind the first `skip`.
+    Within {
+        skip: usize,
+        count: usize,
+    },
 }
 
 impl End {
-    /// That end of `items`, in their order.
+    /// That stretch of `items`, in their order.
     fn of<T>(self, mut items: Vec<T>) -> Vec<T> {
         match self {
             Self::First(count) => items.truncate(count),
             Self::Last(count) => drop(items.drain(..items.len().saturating_sub(count))),
+            Self::Within { skip, count } => {
+                items.drain(..skip.min(items.len()));
+                items.truncate(count);
+            }
         }
         items
     }
@@ -57,7 +66,7 @@ enum Source {
     Video(PathBuf),
 }
 
-/// Reads an end of a sequence.
+/// Reads a stretch of a sequence.
 ///
 /// # Errors
 /// Of kind input if there is no such sequence, a picture cannot be read or is of another size; of
@@ -118,5 +127,8 @@ mod tests {
         assert_eq!(End::First(2).of(vec![1, 2, 3]), [1, 2]);
         assert_eq!(End::Last(2).of(vec![1, 2, 3]), [2, 3]);
         assert_eq!(End::Last(9).of(vec![1, 2, 3]), [1, 2, 3]);
+        assert_eq!(End::Within { skip: 1, count: 2 }.of(vec![1, 2, 3, 4]), [2, 3]);
+        assert_eq!(End::Within { skip: 3, count: 9 }.of(vec![1, 2, 3, 4]), [4]);
+        assert!(End::Within { skip: 9, count: 2 }.of(vec![1, 2]).is_empty());
     }
 }

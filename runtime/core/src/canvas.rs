@@ -12,16 +12,32 @@ use crate::{Encoding, Error, FrameRate, PlateId, Result};
 pub enum Slot {
     /// A frame that is there, and stays as it is.
     Known(PlateId),
+    /// A frame of which a part is there and stays as it is, where the plate's alpha is ½ or more. The rest is to
+    /// be made.
+    Partial(PlateId),
     /// A frame to be made.
     Unknown,
 }
 
-/// A run of unknown frames, as indices into the canvas.
+impl Slot {
+    /// Whether the whole frame is there.
+    pub const fn is_known(&self) -> bool {
+        matches!(self, Self::Known(_))
+    }
+
+    /// Whether a part of the frame is there, and a part is to be made.
+    pub const fn is_partial(&self) -> bool {
+        matches!(self, Self::Partial(_))
+    }
+}
+
+/// A run of frames to be made, as indices into the canvas.
 pub type Span = Range<usize>;
 
 /// A run of frames at the timeline's rate and size, of which some are known.
 ///
-/// A fill knows both ends, an extension one, a generation none.
+/// A fill knows both ends, an extension one, a generation none; an outpainting and a removal know a part of each
+/// frame.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Canvas {
     /// Width in pixels, as on the timeline.
@@ -56,10 +72,10 @@ impl Canvas {
         Self { width, height, rate, encoding: Encoding::default(), slots }
     }
 
-    /// The runs of unknown frames, in order.
+    /// The runs of frames to be made, whole or in part, in order.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
-        for (index, _) in self.slots.iter().enumerate().filter(|(_, slot)| **slot == Slot::Unknown) {
+        for (index, _) in self.slots.iter().enumerate().filter(|(_, slot)| !slot.is_known()) {
             match spans.last_mut() {
                 Some(span) if span.end == index => span.end += 1,
                 _ => spans.push(index..index + 1),
@@ -68,9 +84,9 @@ impl Canvas {
         spans
     }
 
-    /// How many frames are to be made.
+    /// How many frames are to be made, whole or in part.
     pub fn unknown_count(&self) -> usize {
-        self.slots.iter().filter(|slot| **slot == Slot::Unknown).count()
+        self.slots.iter().filter(|slot| !slot.is_known()).count()
     }
 
     /// Whether a person could mean this canvas.
@@ -126,6 +142,15 @@ mod tests {
         assert!(Canvas { width: 0, ..canvas(&[false]) }.check().is_err());
         assert!(Canvas { height: 1 << 20, ..canvas(&[false]) }.check().is_err());
         assert!(canvas(&vec![false; Canvas::MAX_FRAMES + 1]).check().is_err());
+    }
+
+    #[test]
+    fn a_frame_known_in_part_is_one_to_be_made() {
+        let mut canvas = canvas(&[true, false, true]);
+        canvas.slots[2] = Slot::Partial(PlateId::of(b"plate"));
+        assert_eq!(canvas.unknown_count(), 2);
+        assert_eq!(canvas.spans(), vec![1..3]);
+        assert!(canvas.check().is_ok());
     }
 
     proptest! {

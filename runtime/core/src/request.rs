@@ -18,12 +18,21 @@ pub enum Job {
     ExtendBefore,
     /// Frames from text and references alone.
     Generate,
+    /// Frames inside of a shot, made anew between their own ends.
+    Retake,
+    /// Frames that lead from a shot's end to its beginning.
+    Loop,
+    /// What lies around a picture that is smaller than the canvas.
+    Outpaint,
+    /// What lies behind a region of a picture.
+    Remove,
 }
 
 impl Job {
-    /// The job that a canvas amounts to.
+    /// The job that a canvas of whole frames amounts to, as far as it can be told from it: a retake and a loop
+    /// look like a fill.
     pub fn of(canvas: &Canvas) -> Self {
-        let known = |slot: Option<&Slot>| matches!(slot, Some(Slot::Known(_)));
+        let known = |slot: Option<&Slot>| slot.is_some_and(Slot::is_known);
         match (known(canvas.slots.first()), known(canvas.slots.last())) {
             (true, true) => Self::Fill,
             (true, false) => Self::ExtendAfter,
@@ -39,6 +48,10 @@ impl Job {
             Self::ExtendAfter => "Extend after",
             Self::ExtendBefore => "Extend before",
             Self::Generate => "Generate",
+            Self::Retake => "Retake span",
+            Self::Loop => "Loop",
+            Self::Outpaint => "Outpaint",
+            Self::Remove => "Remove region",
         }
     }
 }
@@ -194,6 +207,8 @@ mod tests {
         changed(&|r| r.settings.guidance = Some(2.0));
         changed(&|r| r.canvas.rate = FrameRate::new(24, 1).unwrap());
         changed(&|r| r.canvas.slots.swap(2, 3));
+        changed(&|r| r.canvas.slots[0] = Slot::Partial(PlateId::of(b"plate")));
+        changed(&|r| r.job = Job::Retake);
         changed(&|r| r.references.push(PlateId::of(b"r")));
         others.push(base.take_id(&"other model").unwrap());
         others.push(id);

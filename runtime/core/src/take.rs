@@ -49,7 +49,8 @@ pub struct TakeRecord {
     pub id: TakeId,
     /// What was asked.
     pub request: Request,
-    /// Frames in the take: the unknown slots of the canvas, in order.
+    /// Frames in the take: those of the canvas that were to be made, whole or in part, in order. Their alpha is 1
+    /// where a pixel was made and 0 where it is the known one.
     pub frames: u32,
     /// SHA-256 of the package's manifest, which holds the hash of every other file of it.
     pub model_hash: String,

@@ -11,6 +11,7 @@ use crate::plan::{LEAST_CONTEXT, Part, Pass};
 /// With what it lacks, and the nearest that it can do.
 pub(crate) fn check(request: &Request, passes: &[Pass], manifest: &Manifest) -> Result<()> {
     check_references(request.references.len(), manifest)?;
+    check_parts(request, manifest)?;
     passes.iter().try_for_each(|pass| match pass.parts.iter().any(|part| matches!(part, Part::Guide(_))) {
         true => check_pass(pass, manifest).map_err(|_| too_long(request, manifest)),
         false => check_pass(pass, manifest),
@@ -53,6 +54,21 @@ fn check_references(count: usize, manifest: &Manifest) -> Result<()> {
         .hint("Remove some of the references."));
     }
     Ok(())
+}
+
+fn check_parts(request: &Request, manifest: &Manifest) -> Result<()> {
+    if manifest.takes(Conditioning::Mask) || !request.canvas.slots.iter().any(Slot::is_partial) {
+        return Ok(());
+    }
+    let error = lacks(manifest, "parts of frames");
+    let whole = manifest.takes(Conditioning::ClipStart) && manifest.takes(Conditioning::ClipEnd);
+    Err(match whole {
+        true => error.hint(format!(
+            "The nearest that it can do is \"{}\", which makes whole frames anew. Or choose another model.",
+            Job::Retake.label()
+        )),
+        false => error.hint(nearest(true, manifest)),
+    })
 }
 
 fn check_pass(pass: &Pass, manifest: &Manifest) -> Result<()> {
@@ -105,7 +121,7 @@ fn too_long(request: &Request, manifest: &Manifest) -> Error {
 
 /// Known frames at the canvas's start and end.
 fn runs(request: &Request) -> (usize, usize) {
-    let known = |slot: &&Slot| matches!(slot, Slot::Known(_));
+    let known = |slot: &&Slot| slot.is_known();
     let slots = &request.canvas.slots;
     (slots.iter().take_while(known).count(), slots.iter().rev().take_while(known).count())
 }

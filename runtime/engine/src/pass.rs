@@ -12,7 +12,7 @@ use crate::graphs::{self, Graphs};
 use crate::join::{self, Anchor, Echo};
 use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
-use crate::stage::Stage;
+use crate::stage::{Given, Stage};
 
 /// Pixels that the VAE takes through one run: one latent frame of Wan at 832×480. Small pictures go
 /// several frames at a time.
@@ -57,7 +57,9 @@ impl Work<'_> {
         let latent = self.denoise(noise, &noises, &conditioning, tracker)?;
         let mut frames = self.decode(&latent, &noises, pass.parts.len(), tracker)?;
         tracker.enter(Phase::Join);
-        let echoes = join::correct(&mut frames, anchors(pass, given), pass.spacing)?;
+        let (anchors, parts) = settled(pass, given);
+        let echoes = join::correct(&mut frames, anchors, pass.spacing)?;
+        parts.iter().try_for_each(|(part, given)| join::correct_part(&mut frames[*part], given))?;
         Ok(Made { frames, echoes })
     }
 
@@ -180,16 +182,19 @@ impl Noises {
     }
 }
 
-/// The frames of `pass` whose look is settled: known ones, and those that an earlier pass delivered.
-fn anchors(pass: &Pass, given: Vec<Option<Array3<f32>>>) -> Vec<Anchor> {
-    let settled = |part: &Part| match *part {
-        Part::Known(_) => true,
-        Part::Guide(frame) => !pass.delivers.contains(&frame),
-        Part::Make(_) | Part::Surplus => false,
-    };
-    let given = given.into_iter().zip(&pass.parts).enumerate();
-    given
-        .filter(|(_, (_, part))| settled(part))
-        .filter_map(|(part, (truth, _))| Some(Anchor { part, truth: truth? }))
-        .collect()
+/// The frames of `pass` whose look is settled, known ones and those that an earlier pass delivered, and beside
+/// them those of which a part is.
+fn settled(pass: &Pass, given: Vec<Option<Given>>) -> (Vec<Anchor>, Vec<(usize, Given)>) {
+    let (mut anchors, mut parts) = (Vec::new(), Vec::new());
+    for (index, (given, part)) in given.into_iter().zip(&pass.parts).enumerate() {
+        match (*part, given) {
+            (Part::Known(_), Some(given)) => anchors.push(Anchor { part: index, truth: given.picture }),
+            (Part::Guide(frame), Some(given)) if !pass.delivers.contains(&frame) => {
+                anchors.push(Anchor { part: index, truth: given.picture });
+            }
+            (_, Some(given)) if given.known.is_some() => parts.push((index, given)),
+            _ => {}
+        }
+    }
+    (anchors, parts)
 }

@@ -300,7 +300,7 @@ impl Job<'_> {
             done += share;
             let Made { frames, echoes } = work.run(pass, &stage, tracker)?;
             self.note_details(pass, echoes, &stage, &mut details)?;
-            self.deliver((pass, &frames), &details, writer, tracker)?;
+            self.deliver((pass, &frames), &stage, &details, writer, tracker)?;
             stage.keep(pass, &frames, &plan.passes[index + 1..]);
         }
         Ok(())
@@ -315,7 +315,7 @@ impl Job<'_> {
         details: &mut Details,
     ) -> Result<()> {
         let slots = &self.request.canvas.slots;
-        let is_open = |frame: usize| slots.get(frame) == Some(&Slot::Unknown);
+        let is_open = |frame: usize| slots.get(frame).is_some_and(|slot| !slot.is_known());
         for echo in echoes {
             if let crate::Part::Known(frame) = pass.parts[echo.part] {
                 let borders = is_open(frame + 1) || frame.checked_sub(1).is_some_and(is_open);
@@ -331,6 +331,7 @@ impl Job<'_> {
     fn deliver(
         &self,
         (pass, frames): (&Pass, &[ndarray::Array3<f32>]),
+        stage: &Stage<'_>,
         details: &Details,
         writer: &mut TakeWriter,
         tracker: &mut Tracker<'_>,
@@ -342,7 +343,11 @@ impl Job<'_> {
         let mut written = 0;
         for batch in chosen.chunks(BATCH) {
             self.cancel.check()?;
-            let sized = parallel::map(batch.iter(), |frame| join::to_timeline(*frame, size, details))?;
+            let sized = parallel::map(batch.iter(), |(frame, picture)| {
+                let mut pixels = join::to_timeline((*frame, picture), size, details)?;
+                stage.put_known_part(*frame, &mut pixels)?;
+                Ok(pixels)
+            })?;
             sized.iter().try_for_each(|pixels| writer.push_frame(pixels))?;
             written += batch.len();
             tracker.step(written, chosen.len());
@@ -364,7 +369,7 @@ impl Job<'_> {
         let Settled { package, plan, id, .. } = self.settled;
         let (timing, warnings) = tracker.finish();
         let canvas = &self.request.canvas;
-        let composite = canvas.slots.iter().any(|slot| matches!(slot, Slot::Known(_)));
+        let composite = canvas.slots.iter().any(|slot| *slot != Slot::Unknown);
         TakeRecord {
             version: TakeRecord::VERSION,
             id: *id,

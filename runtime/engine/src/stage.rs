@@ -1,14 +1,30 @@
 //! The frames of a request as the model sees them.
 
-use ndarray::{Array3, Array4, Axis, s};
+use half::f16;
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, Zip, s};
 use pickup_core::{Error, PlateId, Request, Result, Slot};
 use pickup_families::ModelCanvas;
-use pickup_takes::Store;
+use pickup_takes::{Plate, Store};
 use std::collections::BTreeMap;
 
 use crate::parallel;
 use crate::plan::{Part, Pass, Plan};
 use crate::resample::{Filter, resample};
+
+/// What the model is given of a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Given {
+    /// `(h, w, 3)` in −1..1; 0 where it is not known.
+    pub picture: Array3<f32>,
+    /// `(h, w)`: 1 where it is known, 0 where it is to be made. `None` if all of it is known.
+    pub known: Option<Array2<f32>>,
+}
+
+impl Given {
+    fn whole(picture: Array3<f32>) -> Self {
+        Self { picture, known: None }
+    }
+}
 
 /// Known frames, references and the frames made so far, at the model's size.
 pub(crate) struct Stage<'a> {
@@ -26,16 +42,60 @@ impl<'a> Stage<'a> {
         Self { store, request, width, height, made: BTreeMap::new() }
     }
 
-    /// The frames that `pass` is given, `(h, w, 3)` in −1..1, and `None` for those it makes.
+    /// The frames that `pass` is given, whole or in part, and `None` for those of which nothing is known.
     ///
     /// # Errors
     /// If a plate is not in the store, damaged, or not of the canvas's size.
-    pub fn given(&self, pass: &Pass) -> Result<Vec<Option<Array3<f32>>>> {
+    pub fn given(&self, pass: &Pass) -> Result<Vec<Option<Given>>> {
         parallel::map(pass.parts.iter(), |part| match *part {
-            Part::Known(frame) => self.known(frame).map(Some),
-            Part::Guide(frame) => self.made(frame).map(Some),
-            Part::Make(_) | Part::Surplus => Ok(None),
+            Part::Known(frame) => self.known(frame).map(|picture| Some(Given::whole(picture))),
+            Part::Guide(frame) => self.made(frame).map(|picture| Some(Given::whole(picture))),
+            Part::Make(frame) => self.part(frame),
+            Part::Surplus => Ok(None),
         })
+    }
+
+    /// The known part of a frame to be made; `None` if nothing of it is known.
+    fn part(&self, frame: usize) -> Result<Option<Given>> {
+        let Some(plate) = self.partial_plate(frame)? else { return Ok(None) };
+        let shape = (plate.height() as usize, plate.width() as usize, 4);
+        let pixels = ArrayView3::from_shape(shape, plate.pixels())
+            .map_err(|error| Error::storage(format!("frame {frame} does not fit its size: {error}.")))?;
+        let known = pixels.slice(s![.., .., 3..]).mapv(|alpha| f32::from(u8::from(is_known(alpha))));
+        let known = Array3::from_shape_fn((shape.0, shape.1, 3), |(y, x, _)| known[[y, x, 0]]);
+        let colours = pixels.slice(s![.., .., ..3]).mapv(|value| value.to_f32().clamp(0.0, 1.0)) * &known;
+        // What is known is weighed by how much of it lies under a pixel of the model, so that nothing of the
+        // emptiness beside it gets in.
+        let weights = resample(&known, self.width, self.height, Filter::Sharp)?;
+        let mut picture = resample(&colours, self.width, self.height, Filter::Sharp)?;
+        Zip::from(&mut picture).and(&weights).for_each(|value, weight| {
+            *value = if *weight > 0.5 { (2.0 * *value / weight - 1.0).clamp(-1.0, 1.0) } else { 0.0 };
+        });
+        let known = weights.index_axis(Axis(2), 0).mapv(|weight| f32::from(u8::from(weight > 0.5)));
+        Ok(Some(Given { picture, known: Some(known) }))
+    }
+
+    /// Puts the known part of a frame to be made, bit for bit, into its pixels `(h, w, 4)`, and marks it by
+    /// alpha 0. Frames of which nothing is known stay as they are.
+    ///
+    /// # Errors
+    /// If the plate is not in the store, damaged, or not of the canvas's size.
+    pub fn put_known_part(&self, frame: usize, pixels: &mut [f16]) -> Result<()> {
+        let Some(plate) = self.partial_plate(frame)? else { return Ok(()) };
+        for (pixel, known) in pixels.chunks_exact_mut(4).zip(plate.pixels().chunks_exact(4)) {
+            if is_known(known[3]) {
+                pixel.copy_from_slice(&[known[0], known[1], known[2], f16::ZERO]);
+            }
+        }
+        Ok(())
+    }
+
+    fn partial_plate(&self, frame: usize) -> Result<Option<Plate>> {
+        let canvas = &self.request.canvas;
+        let Some(Slot::Partial(id)) = canvas.slots.get(frame) else { return Ok(None) };
+        let plate = self.store.plate(id)?;
+        self.check_size(frame, (plate.width() as usize, plate.height() as usize))?;
+        Ok(Some(plate))
     }
 
     /// The known frame of the canvas, `(h, w, 3)` in −1..1 at the timeline's size.
@@ -59,13 +119,19 @@ impl<'a> Stage<'a> {
         };
         let picture = self.picture(id)?;
         let (height, width, _) = picture.dim();
+        self.check_size(frame, (width, height))?;
+        Ok(picture)
+    }
+
+    fn check_size(&self, frame: usize, (width, height): (usize, usize)) -> Result<()> {
+        let canvas = &self.request.canvas;
         if (width, height) != (canvas.width as usize, canvas.height as usize) {
             return Err(Error::input(format!(
                 "expected known frames of {}×{}, got {width}×{height} for frame {frame}.",
                 canvas.width, canvas.height
             )));
         }
-        Ok(picture)
+        Ok(())
     }
 
     fn made(&self, frame: usize) -> Result<Array3<f32>> {
@@ -110,16 +176,18 @@ impl<'a> Stage<'a> {
     /// The canvas of one pass, whose frames are `spacing` frames of the timeline apart.
     pub fn canvas(
         &self,
-        given: &[Option<Array3<f32>>],
+        given: &[Option<Given>],
         spacing: usize,
         references: Vec<Array3<f32>>,
     ) -> ModelCanvas {
         let mut frames = Array4::zeros((given.len(), self.height, self.width, 3));
         let mut mask = Array3::ones((given.len(), self.height, self.width));
         for (index, frame) in given.iter().enumerate() {
-            if let Some(frame) = frame {
-                frames.index_axis_mut(Axis(0), index).assign(frame);
-                mask.index_axis_mut(Axis(0), index).fill(0.0);
+            let Some(given) = frame else { continue };
+            frames.index_axis_mut(Axis(0), index).assign(&given.picture);
+            match &given.known {
+                Some(known) => mask.index_axis_mut(Axis(0), index).assign(&known.mapv(|known| 1.0 - known)),
+                None => mask.index_axis_mut(Axis(0), index).fill(0.0),
             }
         }
         let rate = self.request.canvas.rate.as_f64() / spacing as f64;
@@ -136,6 +204,11 @@ impl<'a> Stage<'a> {
         let needed = |index: usize| later.iter().any(|pass| pass.parts.contains(&Part::Guide(index)));
         self.made.retain(|index, _| needed(*index));
     }
+}
+
+/// Alpha of ½ or more is known.
+fn is_known(alpha: f16) -> bool {
+    alpha.to_f32() >= 0.5
 }
 
 #[cfg(test)]
@@ -189,6 +262,45 @@ mod tests {
             [0.0, 512.0, 512.0, 512.0, 512.0]
         );
         assert!(canvas.frames.slice(s![1.., .., .., ..]).iter().all(|value| *value == 0.0));
+    }
+
+    #[test]
+    fn a_part_of_a_frame_is_given_without_the_emptiness_beside_it_and_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        // Known on the left half, where it is 0.75; nothing on the right.
+        let pixels: Vec<f16> = (0..64 * 32)
+            .flat_map(|i| if i % 64 < 32 { [0.75, 0.75, 0.75, 1.0] } else { [0.0; 4] })
+            .map(f16::from_f32)
+            .collect();
+        let id = store.put_plate(&PlateImage { width: 64, height: 32, pixels: &pixels }).unwrap();
+        let mut request = Request::new(Canvas::around((64, 32), FrameRate::new(25, 1).unwrap(), [], 2, []));
+        request.canvas.slots[0] = Slot::Partial(id);
+        let plan = plan(vec![Part::Make(0), Part::Make(1)]);
+        let stage = Stage::new(&store, &request, &plan);
+        let given = stage.given(&plan.passes[0]).unwrap();
+        assert!(given[1].is_none());
+        let canvas = stage.canvas(&given, 1, vec![]);
+        for x in 0..32 {
+            let (picture, mask) = if x < 16 { (0.5, 0.0) } else { (0.0, 1.0) };
+            assert!(
+                (canvas.frames[[0, 8, x, 1]] - picture).abs() < 2e-3,
+                "{x}: {}",
+                canvas.frames[[0, 8, x, 1]]
+            );
+            assert_eq!(canvas.mask[[0, 8, x]], mask, "{x}");
+            assert_eq!(canvas.mask[[1, 8, x]], 1.0);
+        }
+        let mut made = vec![f16::ONE; 64 * 32 * 4];
+        stage.put_known_part(0, &mut made).unwrap();
+        for (index, pixel) in made.chunks(4).enumerate() {
+            let known = index % 64 < 32;
+            let expected = if known { [0.75, 0.75, 0.75, 0.0] } else { [1.0; 4] };
+            assert_eq!(pixel, expected.map(f16::from_f32));
+        }
+        let untouched = made.clone();
+        stage.put_known_part(1, &mut made).unwrap();
+        assert_eq!(made, untouched);
     }
 
     #[test]

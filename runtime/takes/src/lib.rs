@@ -21,6 +21,7 @@ mod gc;
 mod location;
 mod lock;
 mod map;
+mod part;
 mod plate;
 mod store;
 mod take;
@@ -33,6 +34,7 @@ pub use convert::{
 pub use gc::{Collected, Usage};
 pub use location::{STORE_VARIABLE, locate};
 pub use lock::TakeLock;
+pub use part::{Placed, Placement, Region};
 pub use plate::{Plate, PlateImage};
 pub use store::{Store, TakeEntry};
 pub use take::Take;

@@ -16,7 +16,7 @@ use super::End;
 /// How ffmpeg is told to hand on every frame once, since 5.1 and before.
 const EVERY_FRAME: [&str; 2] = ["-fps_mode", "-vsync"];
 
-/// The frames at one end of a video.
+/// The frames of a stretch of a video.
 ///
 /// # Errors
 /// Of kind input if there is no ffmpeg, or it cannot read the file.
@@ -97,12 +97,16 @@ impl Ppm {
 
 fn read_end(mut from: impl BufRead, end: End) -> io::Result<Vec<Ppm>> {
     let mut kept = VecDeque::new();
-    let (End::First(count) | End::Last(count)) = end;
+    let mut read = 0;
     while let Some(picture) = read_ppm(&mut from)? {
-        kept.push_back(picture);
+        read += 1;
         match end {
-            End::First(_) if kept.len() >= count => break,
-            End::Last(_) if kept.len() > count => drop(kept.pop_front()),
+            End::Within { skip, .. } if read <= skip => continue,
+            _ => kept.push_back(picture),
+        }
+        match end {
+            End::First(count) | End::Within { count, .. } if kept.len() >= count => break,
+            End::Last(count) if kept.len() > count => drop(kept.pop_front()),
             _ => {}
         }
     }
@@ -161,6 +165,7 @@ mod tests {
         assert_eq!(first(End::First(2)), [0, 1]);
         assert_eq!(first(End::Last(2)), [3, 4]);
         assert_eq!(first(End::Last(9)), [0, 1, 2, 3, 4]);
+        assert_eq!(first(End::Within { skip: 1, count: 3 }), [1, 2, 3]);
         let plate = read_end(stream(1).as_slice(), End::First(1)).unwrap().remove(0).into_plate().unwrap();
         assert_eq!((plate.width, plate.height, plate.pixels[7]), (2, 1, half::f16::ONE));
     }

@@ -48,13 +48,14 @@ impl Plan {
     /// If the model cannot do it: no size fits, or it cannot be conditioned on what is known.
     pub fn new(request: &Request, manifest: &Manifest) -> Result<Self> {
         let canvas = &request.canvas;
-        let known: Vec<bool> = canvas.slots.iter().map(|slot| matches!(slot, Slot::Known(_))).collect();
+        let known: Vec<bool> = canvas.slots.iter().map(Slot::is_known).collect();
         let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
         let (lead, alone) = (abilities::lead(manifest), usize::from(manifest.held.is_some()));
         let rule = Rule { lead, alone, ..Rule::of(&manifest.limits)? };
         let passes = schedule(&known, &rule);
         abilities::check(request, &passes, manifest)?;
-        let preset = manifest.presets.of(request.settings.quality, known.contains(&true));
+        let continues = canvas.slots.iter().any(|slot| *slot != Slot::Unknown);
+        let preset = manifest.presets.of(request.settings.quality, continues);
         let steps = request.settings.steps.unwrap_or(preset.steps);
         let guidance = Guidance {
             scale: request.settings.guidance.unwrap_or(preset.guidance),
