@@ -89,7 +89,8 @@ impl Host {
     pub fn withholds(&self, suite: &str) -> bool {
         let name = suite.split('/').next().unwrap_or_default();
         let is = |held: &str| held == suite || held == name;
-        self.without_suites.iter().any(|held| is(held)) || self.manners.without_suites.iter().any(|held| is(held))
+        self.without_suites.iter().any(|held| is(held))
+            || self.manners.without_suites.iter().any(|held| is(held))
     }
 
     /// Whether the profile gives a suite without its functions.
@@ -120,7 +121,11 @@ impl Host {
     #[must_use]
     pub fn transition(&self, time: f64) -> f64 {
         let [first, last] = self.range.map(|frame| frame as f64);
-        if last <= first { 0.0 } else { ((time - self.source_offset() - first) / (last - first)).clamp(0.0, 1.0) }
+        if last <= first {
+            0.0
+        } else {
+            ((time - self.source_offset() - first) / (last - first)).clamp(0.0, 1.0)
+        }
     }
 
     /// How many actions were called so far.

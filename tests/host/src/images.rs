@@ -58,11 +58,10 @@ pub fn judge(host: &Host, world: &mut World, clip: Handle, time: f64) -> Answer<
         Some(source) => From::Clip(source),
         None => From::Nowhere,
     };
-    let time = if let From::Output = from {
-        judge_output(&call, time, same_time)?;
-        time
-    } else {
-        judge_time(host, world, &call, (&name, props), time, same_time)
+    let time = match from {
+        From::Output => judge_output(&call, time, same_time).map(|()| time)?,
+        From::Clip(_) => judge_time(host, world, &call, (&name, props), time, same_time),
+        From::Nowhere => time,
     };
     let premultiplication =
         world.props.get(&props).map(|props| props.text(kOfxImageEffectPropPreMultiplication));

@@ -211,12 +211,7 @@ const NUKE: Manners = Manners {
     name: Some("uk.co.thefoundry.nuke"),
     contexts: &[Context::Filter, Context::General],
     depths: &[Depth::Float],
-    fixed: &[
-        kOfxPropLabel,
-        kOfxParamPropSecret,
-        kOfxParamPropChoiceOption,
-        kOfxParamPropStringMode,
-    ],
+    fixed: &[kOfxPropLabel, kOfxParamPropSecret, kOfxParamPropChoiceOption, kOfxParamPropStringMode],
     ..STRICT
 };
 

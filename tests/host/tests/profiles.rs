@@ -40,7 +40,9 @@ fn line<'a>(lines: &'a [String], begins: &str) -> &'a str {
 /// The action's name in a line of the journal, without the standard's prefixes.
 fn actions(lines: &[String]) -> Vec<&str> {
     let names = lines.iter().filter_map(|line| line.strip_prefix("action: "));
-    names.map(|name| name.trim_start_matches("OfxImageEffectAction").trim_start_matches("OfxAction")).collect()
+    names
+        .map(|name| name.trim_start_matches("OfxImageEffectAction").trim_start_matches("OfxAction"))
+        .collect()
 }
 
 fn one_frame() -> Value {
@@ -105,7 +107,10 @@ mod resolve {
     fn renders_thumbnails_without_a_scale_and_does_not_call_them_so() {
         differs(HERE, thumbnail(), "render:", "scale none");
         differs(HERE, thumbnail(), "render:", "thumbnail -1");
-        assert!(line(&lines(HERE, thumbnail()), "render:").contains("8x6"), "the images are small all the same");
+        assert!(
+            line(&lines(HERE, thumbnail()), "render:").contains("9x6"),
+            "the images are small all the same"
+        );
     }
 
     #[test]
@@ -116,7 +121,10 @@ mod resolve {
         assert!(line(&seen, "render:").contains("time 1002"));
         assert!(line(&seen, "render:").contains("timeline 0 2,"));
         assert!(line(&seen, "create: range").contains("yes 1000"));
-        assert!(line(&lines(HERE, one_frame()), "render:").contains("time 2, "), "and of timeline frames else");
+        assert!(
+            line(&lines(HERE, one_frame()), "render:").contains("time 2, "),
+            "and of timeline frames else"
+        );
     }
 
     #[test]
@@ -166,12 +174,12 @@ mod fusion {
 
     #[test]
     fn tells_a_wrong_scale_while_somebody_scrubs() {
-        differs(Profile::Fusion, scrubbing(), "render:", "scale 1.00, 8x6");
+        differs(Profile::Fusion, scrubbing(), "render:", "scale 1.00, 9x6");
     }
 
     #[test]
     fn tells_a_wrong_scale_with_thumbnails() {
-        differs(Profile::Fusion, thumbnail(), "render:", "scale 1.00, 8x6");
+        differs(Profile::Fusion, thumbnail(), "render:", "scale 1.00, 9x6");
     }
 }
 
@@ -253,10 +261,17 @@ mod mlt {
         ] {
             assert!(!actions(&seen).contains(&never), "{never}");
         }
-        for always in ["CreateInstance", "GetClipPreferences", "GetRegionOfDefinition", "GetRegionsOfInterest", "Render"] {
+        for always in [
+            "CreateInstance",
+            "GetClipPreferences",
+            "GetRegionOfDefinition",
+            "GetRegionsOfInterest",
+            "Render",
+        ] {
             assert!(actions(&seen).contains(&always), "{always}");
         }
-        let strict = lines(Profile::Strict, json!([{"set": {"gain": 0.5}}, {"render": {"from": 2, "to": 2}}]));
+        let strict =
+            lines(Profile::Strict, json!([{"set": {"gain": 0.5}}, {"render": {"from": 2, "to": 2}}]));
         assert!(actions(&strict).contains(&"InstanceChanged") && actions(&strict).contains(&"IsIdentity"));
     }
 
@@ -435,7 +450,8 @@ fn random_actions_are_the_same_for_a_seed_and_clean_in_every_host() {
             plan.profile = profile;
             plan.project.depth = profile.depths()[0];
             // The witness of nothing wrong sets parameters by buttons, and shows progress.
-            plan.steps = steps(json!([{"fuzz": {"seed": seed, "actions": 400, "threads": 4, "fixed": ["offset"]}}]));
+            plan.steps =
+                steps(json!([{"fuzz": {"seed": seed, "actions": 400, "threads": 4, "fixed": ["offset"]}}]));
             let report = report(&plan);
             assert_eq!(report.failures, [] as [String; 0], "{profile:?}, seed {seed}");
             assert_eq!(report.violations, [], "{profile:?}, seed {seed}");
@@ -447,7 +463,10 @@ fn random_actions_are_the_same_for_a_seed_and_clean_in_every_host() {
         }
         let (once, again) = (played(11), played(11));
         assert_eq!(once, again, "{profile:?}");
-        assert!(once["actions"].as_u64().unwrap() >= 400 && once["frames"].as_u64().unwrap() > 20, "{once:?}");
+        assert!(
+            once["actions"].as_u64().unwrap() >= 400 && once["frames"].as_u64().unwrap() > 20,
+            "{once:?}"
+        );
         assert_ne!(once, played(12), "{profile:?}");
     }
 }

@@ -149,8 +149,7 @@ fn a_file_left_open_is_counted() {
         let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_pickup-test-host"));
         let status = host.arg(&file).arg("--report").arg(&out).arg("--quiet").status().unwrap();
         assert!(status.success());
-        let report: pickup_test_host::Report =
-            serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+        let report: pickup_test_host::Report = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
         report.left.files_after.unwrap() - report.left.files_before.unwrap()
     };
     assert_eq!((left("none"), left("opens_file")), (0, 3));

@@ -25,7 +25,5 @@ unsafe extern "C" fn property_set(
     interact: OfxInteractHandle,
     _props: *mut OfxPropertySetHandle,
 ) -> OfxStatus {
-    serve("interactGetPropertySet", |world| {
-        Err(world.bad_handle(Handle::from_ptr(interact), "interact"))
-    })
+    serve("interactGetPropertySet", |world| Err(world.bad_handle(Handle::from_ptr(interact), "interact")))
 }

@@ -17,12 +17,12 @@ use super::steps::MOST_THREADS;
 use super::{Stopped, call};
 use crate::host::Host;
 use crate::plan::{CancelAfter, FuzzPlan, Plan, RenderPlan};
+use crate::world::c_text;
 use crate::world::calls::Action;
 use crate::world::handles::Handle;
 use crate::world::journal::Journal;
 use crate::world::parameter::ParamKind;
 use crate::world::property_set::PropertySet;
-use crate::world::c_text;
 
 /// The most instances at once.
 const MOST_INSTANCES: usize = 16;
@@ -137,7 +137,9 @@ pub fn play(ground: &Ground<'_>, rules: &FuzzPlan) -> Result<BTreeMap<String, Va
 fn check(rules: &FuzzPlan) -> Result<(), Stopped> {
     let fits = (1..=MOST_THREADS).contains(&rules.threads) && (1..=MOST_INSTANCES).contains(&rules.instances);
     fits.then_some(()).ok_or_else(|| {
-        Stopped(format!("expected 1..={MOST_THREADS} threads and 1..={MOST_INSTANCES} instances, got {rules:?}"))
+        Stopped(format!(
+            "expected 1..={MOST_THREADS} threads and 1..={MOST_INSTANCES} instances, got {rules:?}"
+        ))
     })
 }
 
@@ -157,7 +159,10 @@ impl Game<'_> {
 
     fn end(&mut self) -> Result<(), Stopped> {
         let effects = std::mem::take(&mut self.effects);
-        effects.into_iter().map(|effect| instance::destroy(self.ground.host, effect)).fold(Ok(()), Result::and)
+        effects
+            .into_iter()
+            .map(|effect| instance::destroy(self.ground.host, effect))
+            .fold(Ok(()), Result::and)
     }
 
     /// One deed on one instance while others render.
@@ -262,9 +267,8 @@ impl Game<'_> {
     fn described(&self, effect: Handle) -> Vec<(String, ParamKind, PropertySet)> {
         let world = self.ground.host.world.lock();
         let own = world.params.values().filter(|param| param.effect == effect);
-        let free = own.filter(|param| {
-            !self.rules.fixed.iter().any(|name| name.as_bytes() == param.name.to_bytes())
-        });
+        let free =
+            own.filter(|param| !self.rules.fixed.iter().any(|name| name.as_bytes() == param.name.to_bytes()));
         free.filter_map(|param| {
             let props = world.props.get(&param.props)?.clone();
             Some((param.name.to_string_lossy().into_owned(), param.kind, props))
@@ -340,7 +344,12 @@ impl Deed {
 }
 
 /// Does a deed; gives the instance that came of it.
-fn act(ground: &Ground<'_>, deed: &Deed, effect: Handle, rules: &FuzzPlan) -> Result<Option<Handle>, Stopped> {
+fn act(
+    ground: &Ground<'_>,
+    deed: &Deed,
+    effect: Handle,
+    rules: &FuzzPlan,
+) -> Result<Option<Handle>, Stopped> {
     let Ground { plan, host, descriptor, sources, .. } = *ground;
     let make = |kept: &Kept| instance::create(plan, host, descriptor, sources, kept).map(Some);
     let plain = |actions: &[Action]| {

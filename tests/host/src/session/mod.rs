@@ -47,7 +47,8 @@ pub fn run(plan: &Plan, listener: Listener) -> Result<Report, HostError> {
         report.failures.push(why);
     }
     finish(plan, &host, &mut report);
-    report.left = Left { files_before, files_after: system::open_files(), processes: system::children().len() };
+    report.left =
+        Left { files_before, files_after: system::open_files(), processes: system::children().len() };
     if !plan.close_library {
         bundle.keep();
     }

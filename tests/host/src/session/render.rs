@@ -238,7 +238,8 @@ impl Job<'_> {
         let reply = self.host.arguments(property_table::IDENTITY_REPLY, |reply| {
             reply.put_doubles(kOfxPropTime, &[time]);
         });
-        let Some(answer) = self.ask(Action::IsIdentity, time, self.frame_args(time, self.window()), reply)? else {
+        let Some(answer) = self.ask(Action::IsIdentity, time, self.frame_args(time, self.window()), reply)?
+        else {
             return Ok(None);
         };
         let clip = answer.text(kOfxPropName);
@@ -330,17 +331,19 @@ impl Job<'_> {
     fn tiles(&self) -> Vec<[i32; 4]> {
         let [left, low, right, high] = self.window();
         let able = self.host.manners().tiles
-            && self.host.world.lock().effect_props(self.effect).is_some_and(|props| {
-                props.int(kOfxImageEffectPropSupportsTiles) != 0
-            });
+            && self
+                .host
+                .world
+                .lock()
+                .effect_props(self.effect)
+                .is_some_and(|props| props.int(kOfxImageEffectPropSupportsTiles) != 0);
         let Some([width, height]) = self.plan.tiles.filter(|size| able && size.iter().all(|side| *side > 0))
         else {
             return vec![self.window()];
         };
         let starts = |from: i32, to: i32, step: i32| (from..to).step_by(step.unsigned_abs() as usize);
         let columns = |y: i32| {
-            starts(left, right, width)
-                .map(move |x| [x, y, (x + width).min(right), (y + height).min(high)])
+            starts(left, right, width).map(move |x| [x, y, (x + width).min(right), (y + height).min(high)])
         };
         starts(low, high, height).flat_map(columns).collect()
     }
@@ -387,12 +390,14 @@ impl Job<'_> {
 
     fn check_damage(&self, frame: i64, layout: &Layout, window: [i32; 4], bytes: &[u8], success: bool) {
         let damage = image::inspect(layout, bytes, window);
+        // A render that was told to stop may leave what it has; nobody shows it.
+        let stopped = self.host.world.lock().journal.cancelled.is_some();
         let seen = [
             (ViolationKind::WriteOutsideWindow, damage.outside_window, "pixels outside the window"),
             (ViolationKind::WriteOutsideImage, damage.outside_image, "bytes outside the image's rows"),
             (
                 ViolationKind::UnwrittenPixels,
-                if success { damage.unwritten } else { 0 },
+                if success && !stopped { damage.unwritten } else { 0 },
                 "pixels never written",
             ),
         ];
@@ -432,7 +437,9 @@ impl Job<'_> {
             let handle = world.clip_named(self.effect, &clip);
             handle.and_then(|handle| world.clips.get(&handle)).and_then(|clip| clip.source.clone())
         };
-        let fetched = source.map(|source| source.packed(at - self.host.source_offset(), layout.width(), layout.height(), layout.depth));
+        let fetched = source.map(|source| {
+            source.packed(at - self.host.source_offset(), layout.width(), layout.height(), layout.depth)
+        });
         let mut report = self.report(frame);
         report.identity = Some((clip, at));
         if let Some(Fetched::Packed(rows)) = fetched.transpose().map_err(told)? {

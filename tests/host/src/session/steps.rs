@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use openfx::sys::generic::core::{OfxStatus, kOfxChangeUserEdited};
-use openfx::sys::image_effect_v1::image_effect::{kOfxImageEffectRenderFullySafe, kOfxImageEffectRenderUnsafe};
+use openfx::sys::image_effect_v1::image_effect::{
+    kOfxImageEffectRenderFullySafe, kOfxImageEffectRenderUnsafe,
+};
 
 use super::instance::{self, Kept, Sources};
 use super::render::{self, Job};
@@ -40,8 +42,7 @@ struct Stage<'a> {
 pub fn run(plan: &Plan, host: &Host, descriptors: Descriptors, report: &mut Report) -> Result<(), Stopped> {
     let sources = instance::sources(plan)?;
     let fully_safe = report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
-    let unsafe_renders =
-        report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderUnsafe.to_bytes();
+    let unsafe_renders = report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderUnsafe.to_bytes();
     let fresh_per_frame = host.manners().fresh_per_frame && !unsafe_renders;
     let mut stage =
         Stage { plan, host, descriptors, sources, effect: None, threads: 1, fully_safe, fresh_per_frame };
