@@ -243,8 +243,7 @@ impl<'h> Action<'h> {
         if let Some(action) = Self::read_plain(name) {
             return Ok(action);
         }
-        let arguments_missing = Error::Missing("the arguments of an action");
-        let arguments = arguments.ok_or(arguments_missing);
+        let arguments = arguments.ok_or(Error::Missing("the arguments of an action"));
         let answers = answers.ok_or(Error::Missing("the answers of an action"));
         if name == image_effect::kOfxImageEffectActionGetClipPreferences {
             return Ok(Self::GetClipPreferences(PreferencesAnswer(answers?)));
@@ -252,7 +251,7 @@ impl<'h> Action<'h> {
         if name == image_effect::kOfxImageEffectActionGetTimeDomain {
             return Ok(Self::GetTimeDomain(TimeDomainAnswer(answers?)));
         }
-        Self::read_with_arguments(name, arguments?, answers)
+        Self::read_with_arguments(name, arguments, answers)
     }
 
     fn read_plain(name: &CStr) -> Option<Self> {
@@ -270,42 +269,45 @@ impl<'h> Action<'h> {
 
     fn read_with_arguments(
         name: &CStr,
-        set: PropertySet<'h>,
+        arguments: Result<PropertySet<'h>>,
         answers: Result<PropertySet<'h>>,
     ) -> Result<Self> {
-        let time = || set.get(&keys::TIME);
+        // An action that is not known here needs none.
         Ok(match name {
-            _ if name == image_effect::kOfxImageEffectActionRender => Self::Render(Render::read(set)?),
+            _ if name == image_effect::kOfxImageEffectActionRender => Self::Render(Render::read(arguments?)?),
             _ if name == image_effect::kOfxImageEffectActionIsIdentity => {
-                Self::IsIdentity(Render::read(set)?, IdentityAnswer(answers?))
+                Self::IsIdentity(Render::read(arguments?)?, IdentityAnswer(answers?))
             }
             _ if name == image_effect::kOfxImageEffectActionDescribeInContext => {
-                let context = set.get(&keys::CONTEXT)?;
+                let context = arguments?.get(&keys::CONTEXT)?;
                 Self::DescribeInContext(
                     Context::from_name(&context).ok_or(Error::Missing("a known context"))?,
                 )
             }
             _ if name == image_effect::kOfxImageEffectActionGetRegionOfDefinition => {
-                Self::GetRegionOfDefinition(time()?, RegionAnswer(answers?))
+                Self::GetRegionOfDefinition(arguments?.get(&keys::TIME)?, RegionAnswer(answers?))
             }
             _ if name == image_effect::kOfxImageEffectActionGetRegionsOfInterest => {
+                let set = arguments?;
                 let region = RectD::from_array(set.get_all(&keys::REGION_OF_INTEREST)?);
-                Self::GetRegionsOfInterest(time()?, region, InterestAnswer(answers?))
+                Self::GetRegionsOfInterest(set.get(&keys::TIME)?, region, InterestAnswer(answers?))
             }
             _ if name == image_effect::kOfxImageEffectActionGetFramesNeeded => {
-                Self::GetFramesNeeded(time()?, FramesAnswer(answers?))
+                Self::GetFramesNeeded(arguments?.get(&keys::TIME)?, FramesAnswer(answers?))
             }
             _ if name == image_effect::kOfxImageEffectActionBeginSequenceRender => {
-                Self::BeginSequenceRender(Sequence::read(set))
+                Self::BeginSequenceRender(Sequence::read(arguments?))
             }
             _ if name == image_effect::kOfxImageEffectActionEndSequenceRender => {
-                Self::EndSequenceRender(Sequence::read(set))
+                Self::EndSequenceRender(Sequence::read(arguments?))
             }
-            _ if name == core::kOfxActionInstanceChanged => Self::InstanceChanged(Changed::read(set)?),
+            _ if name == core::kOfxActionInstanceChanged => Self::InstanceChanged(Changed::read(arguments?)?),
             _ if name == core::kOfxActionBeginInstanceChanged => {
-                Self::BeginInstanceChanged(Reason::read(set))
+                Self::BeginInstanceChanged(Reason::read(arguments?))
             }
-            _ if name == core::kOfxActionEndInstanceChanged => Self::EndInstanceChanged(Reason::read(set)),
+            _ if name == core::kOfxActionEndInstanceChanged => {
+                Self::EndInstanceChanged(Reason::read(arguments?))
+            }
             _ => Self::Other(name.to_string_lossy().into_owned()),
         })
     }
@@ -389,5 +391,9 @@ mod tests {
         assert!(matches!(Action::read(c"OfxActionDestroyInstance", None, None), Ok(Action::DestroyInstance)));
         let error = Action::read(c"OfxImageEffectActionRender", None, None).unwrap_err();
         assert_eq!(error.status(), Status::MissingHostFeature);
+        // Hosts give these none either, and the answer to what is not known is "default".
+        for unknown in [c"OfxActionBeginInstanceEdit", c"OfxActionOfTheFuture"] {
+            assert!(matches!(Action::read(unknown, None, None), Ok(Action::Other(_))), "{unknown:?}");
+        }
     }
 }

@@ -43,6 +43,13 @@ impl Scene {
         self
     }
 
+    /// The host to be, such as `resolve`.
+    #[must_use]
+    pub fn profile(mut self, name: impl Into<Value>) -> Self {
+        self.plan["profile"] = name.into();
+        self
+    }
+
     /// `count` files of a pattern, from number `first`, at frame `at`.
     #[must_use]
     pub fn pictures(mut self, at: i64, pattern: &str, first: u32, count: u32) -> Self {

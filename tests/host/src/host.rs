@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::ffi::library::Plugin;
 use crate::plan::{Plan, Project};
+use crate::profile::Manners;
 use crate::report::ActionReport;
 use crate::violation::ViolationKind;
 use crate::world::calls::{self, Action, Call, Entered};
@@ -20,7 +21,7 @@ use crate::world::handles::Handle;
 use crate::world::image::Layout;
 use crate::world::property_set::{PropertySet, Spec};
 use crate::world::{World, property_table};
-use crate::{Event, Listener, images, names};
+use crate::{Event, Listener, images, names, system};
 
 static CURRENT: RwLock<Option<Arc<Host>>> = RwLock::new(None);
 
@@ -47,6 +48,9 @@ pub struct Host {
     pub plugin: OnceLock<Plugin>,
     /// Actions outside the steps.
     pub actions: Mutex<Vec<ActionReport>>,
+    manners: &'static Manners,
+    patience: Duration,
+    calls: AtomicU64,
     without_suites: Vec<String>,
     plugin_temporal: AtomicBool,
     listener: Listener,
@@ -71,17 +75,63 @@ impl Host {
             range: plan.range(),
             plugin: OnceLock::new(),
             actions: Mutex::default(),
+            manners: plan.profile.manners(),
+            patience: Duration::from_secs_f64(plan.patience_ms.max(0.0) / 1e3),
+            calls: AtomicU64::new(0),
             without_suites: plan.without_suites.clone(),
             plugin_temporal: AtomicBool::new(false),
             listener,
         }
     }
 
-    /// Whether the plan withholds a suite, given as `NAME/VERSION`.
+    /// Whether plan or profile withhold a suite, given as `NAME/VERSION`.
     #[must_use]
     pub fn withholds(&self, suite: &str) -> bool {
         let name = suite.split('/').next().unwrap_or_default();
-        self.without_suites.iter().any(|held| held == suite || held == name)
+        let is = |held: &str| held == suite || held == name;
+        self.without_suites.iter().any(|held| is(held))
+            || self.manners.without_suites.iter().any(|held| is(held))
+    }
+
+    /// Whether the profile gives a suite without its functions.
+    #[must_use]
+    pub fn hollows(&self, suite: &str) -> bool {
+        self.manners.hollow_suites.contains(&suite)
+    }
+
+    /// The habits of the host that this one is.
+    #[must_use]
+    pub const fn manners(&self) -> &'static Manners {
+        self.manners
+    }
+
+    /// Whether other times than the current one can be fetched.
+    #[must_use]
+    pub const fn temporal_access(&self) -> bool {
+        self.project.temporal_access && self.manners.temporal_access
+    }
+
+    /// What is added to a timeline frame for the times of actions.
+    #[must_use]
+    pub const fn source_offset(&self) -> f64 {
+        self.project.source_offset as f64
+    }
+
+    /// How far a transition over the timeline is at a time of actions, 0..=1.
+    #[must_use]
+    pub fn transition(&self, time: f64) -> f64 {
+        let [first, last] = self.range.map(|frame| frame as f64);
+        if last <= first {
+            0.0
+        } else {
+            ((time - self.source_offset() - first) / (last - first)).clamp(0.0, 1.0)
+        }
+    }
+
+    /// How many actions were called so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Tells whoever watches.
@@ -159,10 +209,41 @@ impl Host {
         out_args: Option<Handle>,
     ) -> (OfxStatus, Duration) {
         let Some(plugin) = self.plugin.get() else { return (kOfxStatFailed, Duration::ZERO) };
+        if self.manners.never.contains(&call.action) {
+            return (kOfxStatReplyDefault, Duration::ZERO);
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let before = (!call.action.may_start_processes()).then(system::children);
         let (status, took) =
             self.during(call, || plugin.call(call.action.name(), call.effect, in_args, out_args));
         self.check_status(call.action, status);
+        if call.action.only_asks() {
+            self.check_time(call.action, took);
+        }
+        if let Some(before) = before {
+            self.check_processes(call.action, &before);
+        }
         (status, took)
+    }
+
+    /// Reports an action that let the host wait, images not counted.
+    pub fn check_time(&self, action: Action, took: Duration) {
+        if took > self.patience {
+            let detail = format!("more than {} ms", self.patience.as_secs_f64() * 1e3);
+            self.world.lock().log.add(ViolationKind::Blocked, Some(action.label()), "mainEntry", detail);
+        }
+    }
+
+    fn check_processes(&self, action: Action, before: &std::collections::BTreeSet<u32>) {
+        if system::children().difference(before).next().is_some() {
+            let detail = "a process was started".to_owned();
+            self.world.lock().log.add(
+                ViolationKind::ProcessStarted,
+                Some(action.label()),
+                "mainEntry",
+                detail,
+            );
+        }
     }
 
     /// As [`Self::call`], with the time noted in the report.
@@ -185,6 +266,9 @@ impl Host {
         if names::known_status(status).is_none() {
             let detail = format!("status {status} is not in the standard");
             world.log.add(ViolationKind::NonstandardStatus, Some(action.label()), "mainEntry", detail);
+        } else if action == Action::Unknown && status != kOfxStatReplyDefault {
+            let detail = format!("{} to an action that nobody knows", names::status(status));
+            world.log.add(ViolationKind::ActionNotDefaulted, Some(action.label()), "mainEntry", detail);
         } else if [kOfxStatReplyYes, kOfxStatReplyNo].contains(&status) {
             let detail = format!("{} is no answer to an action", names::status(status));
             world.log.add(ViolationKind::StatusNotForAction, Some(action.label()), "mainEntry", detail);

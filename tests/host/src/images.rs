@@ -21,11 +21,19 @@ use crate::world::{Answer, Image, World, c_text, fault, property_table, refuse};
 #[derive(Debug)]
 pub struct Wanted {
     clip: String,
-    /// None for the output.
-    source: Option<Arc<ClipSource>>,
+    from: From,
     time: f64,
     call: Arc<Call>,
     premultiplication: String,
+}
+
+/// Where an image comes from.
+#[derive(Debug)]
+enum From {
+    Output,
+    Clip(Arc<ClipSource>),
+    /// A clip that nothing is connected to.
+    Nowhere,
 }
 
 /// Times closer than this are the same frame.
@@ -45,15 +53,19 @@ pub fn judge(host: &Host, world: &mut World, clip: Handle, time: f64) -> Answer<
         return Err(fault(ViolationKind::BadHandle, kOfxStatErrBadHandle, "the clip of a descriptor"));
     }
     let same_time = (time - call.time).abs() < SAME_TIME;
-    let time = if source.is_some() {
-        judge_time(host, world, &call, (&name, props), time, same_time)
-    } else {
-        judge_output(&call, time, same_time)?;
-        time
+    let from = match source {
+        _ if name.as_bytes() == kOfxImageEffectOutputClipName.to_bytes() => From::Output,
+        Some(source) => From::Clip(source),
+        None => From::Nowhere,
+    };
+    let time = match from {
+        From::Output => judge_output(&call, time, same_time).map(|()| time)?,
+        From::Clip(_) => judge_time(host, world, &call, (&name, props), time, same_time),
+        From::Nowhere => time,
     };
     let premultiplication =
         world.props.get(&props).map(|props| props.text(kOfxImageEffectPropPreMultiplication));
-    Ok(Wanted { clip: name, source, time, call, premultiplication: premultiplication.unwrap_or_default() })
+    Ok(Wanted { clip: name, from, time, call, premultiplication: premultiplication.unwrap_or_default() })
 }
 
 fn judge_output(call: &Call, time: f64, same_time: bool) -> Answer {
@@ -76,9 +88,9 @@ fn judge_time(
     let (name, props) = clip;
     let clip_says =
         world.props.get(&props).is_some_and(|props| props.int(kOfxImageEffectPropTemporalClipAccess) != 0);
-    let may_roam = host.project.temporal_access && host.plugin_temporal() && clip_says;
+    let may_roam = host.temporal_access() && host.plugin_temporal() && clip_says;
     if !same && !may_roam {
-        let who = match (host.project.temporal_access, host.plugin_temporal()) {
+        let who = match (host.temporal_access(), host.plugin_temporal()) {
             (false, _) => "the host",
             (true, false) => "the plugin",
             (true, true) => "the clip",
@@ -86,7 +98,7 @@ fn judge_time(
         let detail = format!("{name} at another time than the action's, but {who} has no temporal access");
         world.report(ViolationKind::TemporalAccess, "clipGetImage", detail);
     }
-    if !host.project.temporal_access {
+    if !host.temporal_access() {
         // As MLT does: any other time gives the same picture.
         return call.time;
     }
@@ -107,28 +119,34 @@ fn judge_time(
 /// No frame at that time, or one that cannot be read.
 pub fn fetch(host: &Host, wanted: &Wanted) -> Answer<Option<Handle>> {
     let began = Instant::now();
-    let layout = host.layout(wanted.call.scale);
-    let answer = match &wanted.source {
-        None => output(host, wanted, layout).map(Some),
-        Some(source) => from_source(host, wanted, source, layout),
+    let answer = match &wanted.from {
+        From::Output => output(host, wanted).map(Some),
+        From::Clip(source) => from_source(host, wanted, source, host.layout(wanted.call.scale)),
+        From::Nowhere => nothing(host),
     };
     let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     wanted.call.fetch_nanos.fetch_add(nanos, Ordering::Relaxed);
     answer
 }
 
-fn output(host: &Host, wanted: &Wanted, layout: Layout) -> Answer<Handle> {
+/// No frame, in the host's manner.
+fn nothing(host: &Host) -> Answer<Option<Handle>> {
+    if host.manners().ok_null { Ok(None) } else { Err(refuse(kOfxStatFailed)) }
+}
+
+fn output(host: &Host, wanted: &Wanted) -> Answer<Handle> {
     let Some(target) = &wanted.call.target else { return Err(refuse(kOfxStatFailed)) };
-    Ok(register(host, wanted, layout, Arc::clone(&target.buffer), None))
+    Ok(register(host, wanted, target.layout, Arc::clone(&target.buffer), None))
 }
 
 fn from_source(host: &Host, wanted: &Wanted, source: &ClipSource, layout: Layout) -> Answer<Option<Handle>> {
-    wanted.call.fetched.lock().push((wanted.clip.clone(), wanted.time));
+    let frame = wanted.time - host.source_offset();
+    wanted.call.fetched.lock().push((wanted.clip.clone(), frame));
     let fetched = source
-        .packed(wanted.time, layout.width(), layout.height(), layout.depth)
+        .packed(frame, layout.width(), layout.height(), layout.depth)
         .map_err(|error| fault(ViolationKind::HostFault, kOfxStatFailed, error.to_string()))?;
     match fetched {
-        Fetched::Nothing => Err(refuse(kOfxStatFailed)),
+        Fetched::Nothing => nothing(host),
         Fetched::OkNull => Ok(None),
         Fetched::Packed(rows) => {
             let bytes = laid_out(&layout, &rows);
@@ -165,9 +183,9 @@ fn image_props(host: &Host, wanted: &Wanted, layout: &Layout, buffer: &PixelBuff
     props.put_doubles(kOfxImagePropPixelAspectRatio, &[host.project.pixel_aspect]);
     props.put_pointer(kOfxImagePropData, buffer.address(layout.origin()).expose_provenance());
     props.put_ints(kOfxImagePropBounds, &layout.bounds);
-    props.put_ints(kOfxImagePropRegionOfDefinition, &layout.bounds);
+    props.put_ints(kOfxImagePropRegionOfDefinition, &host.layout(wanted.call.scale).bounds);
     props.put_ints(kOfxImagePropRowBytes, &[layout.row_bytes()]);
-    props.put_texts(kOfxImagePropField, &[kOfxImageFieldNone]);
+    props.put_texts(kOfxImagePropField, &[names::fields(host.project.fields)]);
     let unique = c_text(&format!("{}@{}/{}", wanted.clip, wanted.time, wanted.call.scale[0]));
     props.put_texts(kOfxImagePropUniqueIdentifier, &[&unique]);
     props

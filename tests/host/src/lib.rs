@@ -23,14 +23,17 @@ mod images;
 mod media;
 mod names;
 pub mod plan;
+pub mod profile;
 pub mod report;
 mod session;
+mod system;
 pub mod violation;
 mod world;
 
 use std::sync::Arc;
 
 pub use plan::Plan;
+pub use profile::Profile;
 pub use report::Report;
 pub use violation::{Violation, ViolationKind};
 

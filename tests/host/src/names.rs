@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
-use crate::plan::{Context, Depth, Premultiplication};
+use crate::plan::{Context, Depth, FieldOrder, Premultiplication};
 
 /// A context's name.
 #[must_use]
@@ -13,6 +13,8 @@ pub const fn context(context: Context) -> &'static CStr {
     match context {
         Context::Filter => kOfxImageEffectContextFilter,
         Context::Generator => kOfxImageEffectContextGenerator,
+        Context::General => kOfxImageEffectContextGeneral,
+        Context::Transition => kOfxImageEffectContextTransition,
     }
 }
 
@@ -34,6 +36,25 @@ pub const fn premultiplication(how: Premultiplication) -> &'static CStr {
         Premultiplication::Opaque => kOfxImageOpaque,
         Premultiplication::Premultiplied => kOfxImagePreMultiplied,
         Premultiplication::Unpremultiplied => kOfxImageUnPreMultiplied,
+    }
+}
+
+/// The field order of a clip.
+#[must_use]
+pub const fn field_order(order: FieldOrder) -> &'static CStr {
+    match order {
+        FieldOrder::Progressive => kOfxImageFieldNone,
+        FieldOrder::Lower => kOfxImageFieldLower,
+        FieldOrder::Upper => kOfxImageFieldUpper,
+    }
+}
+
+/// What an image of a clip holds, and what is to be rendered: whole frames, or frames of two fields.
+#[must_use]
+pub const fn fields(order: FieldOrder) -> &'static CStr {
+    match order {
+        FieldOrder::Progressive => kOfxImageFieldNone,
+        FieldOrder::Lower | FieldOrder::Upper => kOfxImageFieldBoth,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::HostError;
+use crate::profile::Profile;
 use crate::violation::ViolationKind;
 
 /// A whole run. Relative paths are relative to the current directory.
@@ -19,6 +20,9 @@ pub struct Plan {
     pub plugin: String,
     /// The context to describe and instantiate.
     pub context: Context,
+    /// The host to be.
+    #[serde(default)]
+    pub profile: Profile,
     /// The timeline.
     #[serde(default)]
     pub project: Project,
@@ -40,6 +44,14 @@ pub struct Plan {
     /// Close the shared library at the end. Off by default: a plugin's threads may still run in it.
     #[serde(default)]
     pub close_library: bool,
+    /// The longest that actions which only answer a question may take, in milliseconds.
+    #[serde(default = "usual_patience")]
+    pub patience_ms: f64,
+}
+
+/// Far more than an answer needs on a busy machine, and far less than an inference takes.
+const fn usual_patience() -> f64 {
+    1000.0
 }
 
 impl Plan {
@@ -68,7 +80,7 @@ impl Plan {
     }
 }
 
-/// OpenFX contexts that this host offers. General and Transition have their place here.
+/// OpenFX contexts that this host offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Context {
@@ -76,6 +88,22 @@ pub enum Context {
     Filter,
     /// No input.
     Generator,
+    /// Any inputs; each may be without a clip.
+    General,
+    /// From `SourceFrom` to `SourceTo` over the timeline's range; the host sets `Transition` from 0 to 1.
+    Transition,
+}
+
+/// How the frames of a clip are made of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldOrder {
+    /// Whole frames.
+    Progressive,
+    /// Two fields, the lower one first.
+    Lower,
+    /// Two fields, the upper one first.
+    Upper,
 }
 
 /// Pixel depths of OpenFX. Byte is 0..=255, short 0..=65535; half and float are 1.0 at white.
@@ -153,6 +181,11 @@ pub struct Project {
     pub name: String,
     /// First and last frame of the timeline; the clips' if missing.
     pub range: Option<[i64; 2]>,
+    /// What the host adds to a timeline frame when it speaks of the source's frames; clips' ranges too. The
+    /// timeline suite is not in on it.
+    pub source_offset: i64,
+    /// Fields of the clips.
+    pub fields: FieldOrder,
     /// How the source clips hold alpha.
     pub premultiplication: Premultiplication,
     /// What the host answers to a question message: true is yes.
@@ -172,6 +205,8 @@ impl Default for Project {
             temporal_access: true,
             name: "DaVinciResolve".to_owned(),
             range: None,
+            source_offset: 0,
+            fields: FieldOrder::Progressive,
             premultiplication: Premultiplication::Premultiplied,
             answer: true,
         }
@@ -250,6 +285,8 @@ pub enum Step {
     Threads(ThreadsStep),
     /// Do nothing for a while.
     Wait(WaitStep),
+    /// A random but legal sequence of actions.
+    Fuzz(FuzzStep),
 }
 
 /// `{"press": "generate", "time": 40}`
@@ -317,6 +354,11 @@ pub struct RenderPlan {
     pub draft: bool,
     /// A render for a thumbnail.
     pub thumbnail: bool,
+    /// Width and height of tiles, where host and plugin can; the whole window at once otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<[i32; 2]>,
+    /// Everything is there already: a frame may take no longer than the plan's patience.
+    pub cached: bool,
     /// When to answer `abort` with yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_after: Option<CancelAfter>,
@@ -373,6 +415,46 @@ pub struct WaitStep {
     pub wait: f64,
 }
 
+/// `{"fuzz": {"seed": 7, "actions": 300}}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FuzzStep {
+    /// What to do.
+    pub fuzz: FuzzPlan,
+}
+
+/// A random but legal sequence of actions on several instances; the same for the same seed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FuzzPlan {
+    /// What the sequence comes from.
+    pub seed: u64,
+    /// Ends after so many calls of actions.
+    pub actions: u64,
+    /// Threads that render, over all instances, 1..=64.
+    pub threads: usize,
+    /// The most instances at once, 1..=16.
+    pub instances: usize,
+    /// Parameters that keep their values, and buttons that are not pressed.
+    pub fixed: Vec<String>,
+    /// Texts that text parameters are set to.
+    pub texts: Vec<String>,
+}
+
+impl Default for FuzzPlan {
+    fn default() -> Self {
+        let texts = ["", "a boat", "ein Boot im Flüßchen"];
+        Self {
+            seed: 0,
+            actions: 100,
+            threads: 8,
+            instances: 3,
+            fixed: Vec::new(),
+            texts: texts.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
 /// When the host asks the plugin to stop.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -381,6 +463,8 @@ pub enum CancelAfter {
     Progress(f64),
     /// This long after the step began.
     Seconds(f64),
+    /// When the plugin has asked, or shown progress, so many times.
+    Asked(u64),
 }
 
 /// What came of an action.
@@ -414,8 +498,8 @@ fn step_from(value: Value) -> Result<Step, String> {
         };
     }
     pick!("press" => Press, "set" => Set, "render" => Render, "get" => Get, "save" => Save,
-          "load" => Load, "recreate" => Recreate, "threads" => Threads, "wait" => Wait);
+          "load" => Load, "recreate" => Recreate, "threads" => Threads, "wait" => Wait, "fuzz" => Fuzz);
     Err(format!(
-        "expected a step with press, set, render, get, save, load, recreate, threads or wait; got {value}"
+        "expected a step with press, set, render, get, save, load, recreate, threads, wait or fuzz; got {value}"
     ))
 }

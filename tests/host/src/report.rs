@@ -25,6 +25,20 @@ pub struct Report {
     pub notices: Vec<Violation>,
     /// Why the run failed where the plan did not expect it; empty when it did not.
     pub failures: Vec<String>,
+    /// What the plugin left in this process.
+    #[serde(default)]
+    pub left: Left,
+}
+
+/// Files and processes around a run, by which what a plugin leaves behind is seen.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Left {
+    /// Open files before the bundle was loaded; none where the system does not say.
+    pub files_before: Option<usize>,
+    /// Open files after the plugin was unloaded.
+    pub files_after: Option<usize>,
+    /// Processes that still ran then.
+    pub processes: usize,
 }
 
 impl Report {
@@ -204,4 +218,12 @@ pub struct FrameReport {
     pub fetched: Vec<(String, f64)>,
     /// Image files written.
     pub files: Vec<String>,
+}
+
+impl FrameReport {
+    /// The same picture, with what was said and measured of another.
+    #[must_use]
+    pub(crate) fn with_status(self, other: Self) -> Self {
+        Self { status: other.status, ms: other.ms, fetch_ms: other.fetch_ms, fetched: other.fetched, ..self }
+    }
 }

@@ -82,6 +82,14 @@ pub enum ViolationKind {
     MissingDeclaration,
     /// An action's out-arguments hold an answer that the host cannot follow.
     InvalidReply,
+    /// An action that the plugin does not know, answered with anything but "default".
+    ActionNotDefaulted,
+    /// An action that only answers a question, or serves a frame that is there, took too long.
+    Blocked,
+    /// A process started while the plugin was loaded, described or instantiated.
+    ProcessStarted,
+    /// Something that the standard allows and that brings this host down.
+    HostCrash,
     /// The bundle or its entry points are not as the standard says.
     BrokenBundle,
     /// The host itself failed; a bug here, not in the plugin.

@@ -1,5 +1,7 @@
 //! Every detector of the host against a plugin that does just that wrong, and one that does nothing wrong.
 
+#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
+
 mod common;
 
 use common::{plan, report, steps};
@@ -57,6 +59,10 @@ const FAULTS: &[(&str, &[ViolationKind])] = &[
     ("odd_depth", &[WrongPropertyValue]),
     ("odd_context", &[WrongPropertyValue]),
     ("edit_open", &[UnbalancedEdit]),
+    ("traps_unknown", &[ActionNotDefaulted]),
+    // These have every kind of parameter, and render tiles, and do nothing wrong.
+    ("every_kind", &[]),
+    ("tiles", &[]),
     #[cfg(unix)]
     ("late_thread", &[CallOutsideAction]),
 ];
@@ -102,6 +108,59 @@ fn writes_are_seen_in_both_row_orders() {
     for (fault, expected) in FAULTS.iter().filter(|(fault, _)| writes.contains(fault)) {
         assert_eq!(seen(fault, RowOrder::BottomUp), *expected, "{fault}");
     }
+}
+
+/// Milliseconds that a plugin may let the host wait here; the fixture's slow ones take 700.
+const PATIENCE: f64 = 400.0;
+
+#[test]
+fn a_plugin_that_lets_the_host_wait_is_seen() {
+    let blocked = |fault: &str, cached: bool| {
+        let mut plan = plan(fault, Context::Filter);
+        plan.patience_ms = PATIENCE;
+        plan.steps = steps(json!([{"render": {"from": 2, "to": 2, "cached": cached}}]));
+        let seen = report(&plan).violations;
+        seen.into_iter().map(|v| (v.kind, v.action.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let at = |action: &str| vec![(Blocked, action.to_owned())];
+    assert_eq!(blocked("slow_identity", false), at("OfxImageEffectActionIsIdentity"));
+    assert_eq!(blocked("slow_create", false), at("OfxActionCreateInstance"));
+    assert_eq!(blocked("slow_frame", true), at("OfxImageEffectActionRender"));
+    assert_eq!(blocked("slow_frame", false), [], "a frame that has to be made may take its time");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_started_while_an_instance_is_made_is_seen() {
+    let seen = report(&plan("starts_process", Context::Filter)).violations;
+    assert_eq!(seen.iter().map(|v| v.kind).collect::<Vec<_>>(), [ProcessStarted]);
+}
+
+/// In a process of its own, where nothing else opens files.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_left_open_is_counted() {
+    let left = |fault: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("plan.json"), folder.path().join("report.json"));
+        let mut plan = plan(fault, Context::Filter);
+        plan.steps = steps(json!([{"render": {"from": 1, "to": 3}}]));
+        std::fs::write(&file, serde_json::to_string(&plan).unwrap()).unwrap();
+        let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_pickup-test-host"));
+        let status = host.arg(&file).arg("--report").arg(&out).arg("--quiet").status().unwrap();
+        assert!(status.success());
+        let report: pickup_test_host::Report = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+        report.left.files_after.unwrap() - report.left.files_before.unwrap()
+    };
+    assert_eq!((left("none"), left("opens_file")), (0, 3));
+}
+
+#[test]
+fn a_transition_without_progress_is_seen() {
+    let mut plan = plan("no_progress", Context::Transition);
+    plan.clips.clear();
+    let seen = report(&plan).violations;
+    assert_eq!(seen.iter().map(|v| v.kind).collect::<Vec<_>>(), [MissingDeclaration]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "speaks C with the plugin")]
 
 mod effect_suite;
+mod interact_suite;
 pub mod library;
 pub mod memory;
 mod memory_suite;

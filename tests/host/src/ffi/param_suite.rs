@@ -3,9 +3,10 @@
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
 use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::image_effect::kOfxImageEffectTransitionParamName;
 use openfx::sys::image_effect_v1::param::*;
 
-use super::{give, give_if_wanted, null, optional, required, serve};
+use super::{give, give_if_wanted, null, optional, required, serve, serve_with};
 use crate::host;
 use crate::report::EditReport;
 use crate::violation::ViolationKind;
@@ -52,9 +53,12 @@ unsafe extern "C" fn define(
     name: *const c_char,
     props: *mut OfxPropertySetHandle,
 ) -> OfxStatus {
-    serve("paramDefine", |world| {
+    serve_with("paramDefine", |host, world| {
         // SAFETY: the standard obliges the plugin to give C strings.
         let (kind, name) = unsafe { (required(kind, "type")?, required(name, "name")?) };
+        if ParamKind::named(&kind).is_some_and(|kind| host.manners().crashes_on.contains(&kind)) {
+            world.report(ViolationKind::HostCrash, "paramDefine", format!("{name:?} of type {kind:?}"));
+        }
         let handle = define_parameter(world, Handle::from_ptr(set), &kind, name)?;
         // SAFETY: the standard allows null, or else wants a place for one handle.
         unsafe { give_if_wanted(props, handle.as_ptr()) };
@@ -112,10 +116,13 @@ unsafe extern "C" fn get_handle(
     param: *mut OfxParamHandle,
     props: *mut OfxPropertySetHandle,
 ) -> OfxStatus {
-    serve("paramGetHandle", |world| {
+    serve_with("paramGetHandle", |host, world| {
         // SAFETY: the standard obliges the plugin to give a C string.
         let name = unsafe { required(name, "name")? };
         let effect = world.param_set(Handle::from_ptr(set))?.effect;
+        if chokes(host.manners().chokes_on, world, effect) {
+            return Err(refuse(kOfxStatErrUnknown));
+        }
         let handle = world.parameter_named(effect, &name).ok_or_else(|| {
             fault(ViolationKind::UnknownParameter, kOfxStatErrUnknown, format!("{name:?} was never defined"))
         })?;
@@ -126,6 +133,11 @@ unsafe extern "C" fn get_handle(
             give(param, handle.as_ptr(), "param")
         }
     })
+}
+
+/// Whether an effect has a parameter of a kind that lets the host find none.
+fn chokes(kinds: &[ParamKind], world: &World, effect: Handle) -> bool {
+    world.params.values().any(|param| param.effect == effect && kinds.contains(&param.kind))
 }
 
 unsafe extern "C" fn set_property_set(set: OfxParamSetHandle, props: *mut OfxPropertySetHandle) -> OfxStatus {
@@ -161,6 +173,8 @@ unsafe extern "C" fn pickup_host_param_signature(param: *const c_void, count: *m
 
 const GET_CALLS: [&str; 4] =
     ["paramGetValue", "paramGetValueAtTime", "paramGetDerivative", "paramGetIntegral"];
+const VALUE: c_int = 0;
+const VALUE_AT: c_int = 1;
 const DERIVATIVE: c_int = 2;
 const INTEGRAL: c_int = 3;
 
@@ -175,9 +189,13 @@ unsafe extern "C" fn pickup_host_param_get(
     count: c_int,
 ) -> OfxStatus {
     let name = usize::try_from(call).ok().and_then(|at| GET_CALLS.get(at)).copied().unwrap_or(GET_CALLS[0]);
-    serve(name, |world| {
+    serve_with(name, |host, world| {
         let parameter = valued(world, Handle::from_ptr(param))?;
+        let at = if call == VALUE { world.current_call().map_or(0.0, |call| call.time) } else { from };
         let value = match (call, &parameter.value) {
+            (VALUE | VALUE_AT, _) if parameter.name.as_c_str() == kOfxImageEffectTransitionParamName => {
+                Values::Doubles(vec![host.transition(at)])
+            }
             // Values do not change with time here, so the slope is 0 and the integral a product.
             (DERIVATIVE, Values::Doubles(list)) => Values::Doubles(vec![0.0; list.len()]),
             (INTEGRAL, Values::Doubles(list)) => {

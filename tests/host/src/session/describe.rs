@@ -82,6 +82,7 @@ fn check_description(world: &mut World, report: &PluginReport) {
 /// `DescribeInContext`; gives the descriptor of that context.
 pub fn in_context(plan: &Plan, host: &Host, report: &mut PluginReport) -> Result<Handle, Stopped> {
     let context = names::context(plan.context);
+    offered_by_host(plan)?;
     let offers =
         |list: &[String], name: &std::ffi::CStr| list.iter().any(|said| said.as_bytes() == name.to_bytes());
     if !offers(&report.contexts, context) {
@@ -105,14 +106,31 @@ pub fn in_context(plan: &Plan, host: &Host, report: &mut PluginReport) -> Result
     let mut world = host.world.lock();
     check_clips(&mut world, effect, plan.context);
     check_parameters(&mut world, effect);
+    let progress = world.parameter_named(effect, kOfxImageEffectTransitionParamName);
+    if plan.context == Context::Transition && progress.is_none() {
+        world.report(ViolationKind::MissingDeclaration, "DescribeInContext", "no parameter Transition");
+    }
     report.parameters = list_parameters(&world, effect);
     Ok(effect)
+}
+
+/// A plan cannot ask for what the host to be does not offer.
+fn offered_by_host(plan: &Plan) -> Result<(), Stopped> {
+    let (profile, depth) = (plan.profile, plan.project.depth);
+    if !profile.contexts().contains(&plan.context) {
+        return Err(Stopped(format!("{profile:?} offers {:?}, not {:?}", profile.contexts(), plan.context)));
+    }
+    if !profile.depths().contains(&depth) {
+        return Err(Stopped(format!("{profile:?} offers {:?}, not {depth:?}", profile.depths())));
+    }
+    Ok(())
 }
 
 fn check_clips(world: &mut World, effect: Handle, context: Context) {
     let wanted: &[&str] = match context {
         Context::Filter => &["Output", "Source"],
-        Context::Generator => &["Output"],
+        Context::Generator | Context::General => &["Output"],
+        Context::Transition => &["Output", "SourceFrom", "SourceTo"],
     };
     for name in wanted {
         let clip = world.clip_named(effect, name).and_then(|clip| world.clips.get(&clip));

@@ -7,11 +7,13 @@ use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::{image_effect::*, param::*};
 use serde_json::Value;
 
+use super::face::strip;
 use super::{Stopped, call, expect};
 use crate::host::Host;
 use crate::media::source::ClipSource;
 use crate::names;
 use crate::plan::{Context, Plan};
+use crate::profile::{Object, Profile};
 use crate::violation::ViolationKind;
 use crate::world::calls::Action;
 use crate::world::handles::Handle;
@@ -37,8 +39,42 @@ pub fn create(
     apply(host, effect, kept)?;
     let status = host.call_noted(call(Action::CreateInstance, Some(effect)), None, None);
     expect(host, Action::CreateInstance, status)?;
+    if !host.manners().clips_known_at_create {
+        label_clips(host, effect);
+    }
+    if plan.profile == Profile::Strict {
+        host.call_noted(call(Action::Unknown, Some(effect)), None, None);
+    }
     preferences(host, effect)?;
     Ok(effect)
+}
+
+/// Says depth and components of the clips.
+fn label_clips(host: &Host, effect: Handle) {
+    let mut world = host.world.lock();
+    let own = world.clips.values().filter(|clip| clip.effect == effect);
+    let clips: Vec<(Handle, bool)> =
+        own.map(|clip| (clip.props, is_output(&clip.name) || clip.source.is_some())).collect();
+    for (props, connected) in clips {
+        if let Some(props) = world.props.get_mut(&props) {
+            put_labels(props, host, connected);
+        }
+    }
+}
+
+fn is_output(clip: &str) -> bool {
+    clip.as_bytes() == kOfxImageEffectOutputClipName.to_bytes()
+}
+
+fn put_labels(props: &mut PropertySet, host: &Host, known: bool) {
+    let depth = if known { names::depth(host.project.depth) } else { kOfxBitDepthNone };
+    let components = if known { kOfxImageComponentRGBA } else { kOfxImageComponentNone };
+    for name in [kOfxImageEffectPropPixelDepth, kOfxImageClipPropUnmappedPixelDepth] {
+        props.put_texts(name, &[depth]);
+    }
+    for name in [kOfxImageEffectPropComponents, kOfxImageClipPropUnmappedComponents] {
+        props.put_texts(name, &[components]);
+    }
 }
 
 /// Takes an instance away.
@@ -61,9 +97,12 @@ fn build(plan: &Plan, host: &Host, from: Handle, sources: &Sources) -> Handle {
         world.add_clip(Clip { name, props, effect, source });
     }
     let set = world.effects.get(&effect).map(|effect| effect.params);
+    let fixed = host.manners().fixed;
+    let writable: Vec<_> =
+        property_table::PARAMETER_INSTANCE_WRITABLE.iter().copied().filter(|n| !fixed.contains(n)).collect();
     for (described, props) in params.1 {
         let owner = format!("parameter {}", described.name.to_string_lossy());
-        let mut copy = props.instantiate(owner, property_table::PARAMETER_INSTANCE_WRITABLE);
+        let mut copy = props.instantiate(owner, &writable);
         copy.put_texts(kOfxPropType, &[kOfxTypeParameterInstance]);
         let value = parameter::default_value(described.kind, &props);
         let props = world.add_props(copy);
@@ -108,6 +147,7 @@ fn instance_props(plan: &Plan, host: &Host, described: Option<&PropertySet>, fro
     for name in [kOfxImageEffectInstancePropSequentialRender, kOfxImageEffectPropSupportsTiles] {
         props.put_ints(name, &[described.map_or(0, |described| described.int(name))]);
     }
+    strip(&mut props, host.manners(), Object::Effect);
     props
 }
 
@@ -116,17 +156,10 @@ fn clip_props(host: &Host, name: &str, described: &PropertySet, source: Option<&
     for spec in property_table::CLIP_INSTANCE {
         props.define(spec.name, spec.kind, spec.size, spec.writable);
     }
-    let is_output = name.as_bytes() == kOfxImageEffectOutputClipName.to_bytes();
-    let connected = is_output || source.is_some();
-    let depth = if connected { names::depth(host.project.depth) } else { kOfxBitDepthNone };
-    let components = if connected { kOfxImageComponentRGBA } else { kOfxImageComponentNone };
-    for name in [kOfxImageEffectPropPixelDepth, kOfxImageClipPropUnmappedPixelDepth] {
-        props.put_texts(name, &[depth]);
-    }
-    for name in [kOfxImageEffectPropComponents, kOfxImageClipPropUnmappedComponents] {
-        props.put_texts(name, &[components]);
-    }
-    let range = source.map_or(host.range, |source| source.range).map(|frame| frame as f64);
+    let connected = is_output(name) || source.is_some();
+    put_labels(&mut props, host, connected && host.manners().clips_known_at_create);
+    let range = source.map_or(host.range, |source| source.range);
+    let range = range.map(|frame| frame as f64 + host.source_offset());
     for name in [kOfxImageEffectPropFrameRange, kOfxImageEffectPropUnmappedFrameRange] {
         props.put_doubles(name, &range);
     }
@@ -136,8 +169,9 @@ fn clip_props(host: &Host, name: &str, described: &PropertySet, source: Option<&
     let held_as = names::premultiplication(host.project.premultiplication);
     props.put_texts(kOfxImageEffectPropPreMultiplication, &[held_as]);
     props.put_doubles(kOfxImagePropPixelAspectRatio, &[host.project.pixel_aspect]);
-    props.put_texts(kOfxImageClipPropFieldOrder, &[kOfxImageFieldNone]);
+    props.put_texts(kOfxImageClipPropFieldOrder, &[names::field_order(host.project.fields)]);
     props.put_ints(kOfxImageClipPropConnected, &[i32::from(connected)]);
+    strip(&mut props, host.manners(), Object::Clip);
     props
 }
 
@@ -215,7 +249,7 @@ fn preferences(host: &Host, effect: Handle) -> Result<(), Stopped> {
             reply.put_doubles(&aspect, &[host.project.pixel_aspect]);
         }
         reply.put_doubles(kOfxImageEffectPropFrameRate, &[host.frame_rate()]);
-        reply.put_texts(kOfxImageClipPropFieldOrder, &[kOfxImageFieldNone]);
+        reply.put_texts(kOfxImageClipPropFieldOrder, &[names::field_order(host.project.fields)]);
         let held_as = names::premultiplication(host.project.premultiplication);
         reply.put_texts(kOfxImageEffectPropPreMultiplication, &[held_as]);
     });

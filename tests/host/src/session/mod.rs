@@ -2,6 +2,7 @@
 
 mod describe;
 mod face;
+mod fuzz;
 mod instance;
 mod render;
 mod steps;
@@ -16,11 +17,11 @@ use crate::ffi::library::{Bundle, Plugin};
 use crate::ffi::suites::host_struct;
 use crate::host::{self, Host};
 use crate::plan::Plan;
-use crate::report::{PluginReport, Report, StepReport};
+use crate::report::{Left, PluginReport, Report, StepReport};
 use crate::violation::ViolationKind;
 use crate::world::calls::{Action, Call};
 use crate::world::handles::Handle;
-use crate::{HostError, Listener, names};
+use crate::{HostError, Listener, names, system};
 
 /// Suites have no argument that tells hosts apart, so runs in one process take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -37,6 +38,7 @@ pub(crate) struct Stopped(pub(crate) String);
 pub fn run(plan: &Plan, listener: Listener) -> Result<Report, HostError> {
     let _turn = TURN.lock();
     check_plan(plan)?;
+    let files_before = system::open_files();
     let bundle = Bundle::open(&plan.bundle)?;
     let host = Arc::new(Host::new(plan, listener));
     host::install(&host);
@@ -45,6 +47,8 @@ pub fn run(plan: &Plan, listener: Listener) -> Result<Report, HostError> {
         report.failures.push(why);
     }
     finish(plan, &host, &mut report);
+    report.left =
+        Left { files_before, files_after: system::open_files(), processes: system::children().len() };
     if !plan.close_library {
         bundle.keep();
     }
@@ -66,6 +70,10 @@ fn check_plan(plan: &Plan) -> Result<(), HostError> {
     if !project.row_padding.is_multiple_of(4) {
         return Err(HostError::Plan(format!("row_padding {} is not a multiple of 4", project.row_padding)));
     }
+    let patience = plan.patience_ms;
+    if !patience.is_finite() {
+        return Err(HostError::Plan(format!("patience_ms {patience} is no number")));
+    }
     Ok(())
 }
 
@@ -75,20 +83,33 @@ fn live(plan: &Plan, host: &Arc<Host>, bundle: &Bundle, report: &mut Report) -> 
     let _ = host.plugin.set(plugin);
     expect(host, Action::Load, host.call_noted(call(Action::Load, None), None, None))?;
     let outcome = described(plan, host, report);
+    if !host.manners().tidies_up {
+        return outcome;
+    }
     expect(host, Action::Unload, host.call_noted(call(Action::Unload, None), None, None)).and(outcome)
 }
 
 fn described(plan: &Plan, host: &Arc<Host>, report: &mut Report) -> Result<(), Stopped> {
-    let main = describe::describe(host, &mut report.plugin)?;
-    let outcome = describe::in_context(plan, host, &mut report.plugin)
-        .and_then(|descriptor| steps::run(plan, host, descriptor, report));
-    host.world.lock().remove_effect(main);
-    outcome
+    let descriptors = describe_all(plan, host, &mut report.plugin)?;
+    steps::run(plan, host, descriptors, report)
+}
+
+/// The main descriptor and that of the plan's context.
+pub(crate) type Descriptors = [Handle; 2];
+
+/// Describes the plugin and its context.
+pub(crate) fn describe_all(
+    plan: &Plan,
+    host: &Host,
+    report: &mut PluginReport,
+) -> Result<Descriptors, Stopped> {
+    let main = describe::describe(host, report)?;
+    Ok([main, describe::in_context(plan, host, report)?])
 }
 
 /// The entry points, and the plugin that the plan names.
 fn enter(plan: &Plan, host: &Arc<Host>, bundle: &Bundle, report: &mut Report) -> Result<Plugin, Stopped> {
-    let props = host.world.lock().add_props(face::host_properties(&host.project));
+    let props = host.world.lock().add_props(face::host_properties(&host.project, host.manners()));
     host.world.lock().host_props = Some(props);
     let call = Arc::new(call(Action::Enter, None));
     let ((status, found), _) = host.during(&call, || (bundle.set_host(host_struct(props)), bundle.plugins()));

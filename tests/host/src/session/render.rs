@@ -9,12 +9,14 @@ use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 use parking_lot::Mutex;
 
+use super::face::strip;
 use super::{Stopped, expect};
 use crate::host::Host;
 use crate::media::source::{Fetched, numbered};
 use crate::media::write::{self, Rendered};
 use crate::names;
 use crate::plan::{Outcome, Premultiplication, RenderPlan};
+use crate::profile::{Object, SaidScale};
 use crate::report::FrameReport;
 use crate::violation::ViolationKind;
 use crate::world::calls::{Action, Call, NeededFrames, Target};
@@ -61,12 +63,27 @@ impl Job<'_> {
     pub fn run(&self) -> Frames {
         self.check_plan()?;
         self.time_domain();
-        let status = self.sequence(Action::BeginSequenceRender);
+        if self.host.manners().sequence_per_frame {
+            let one = |frame| [frame, frame];
+            let frames = (self.plan.from..=self.plan.to)
+                .map(|frame| self.within_sequence(one(frame), || Ok(vec![self.frame(frame)?])));
+            return frames.collect::<Result<Vec<_>, _>>().map(|frames| frames.concat());
+        }
+        self.within_sequence([self.plan.from, self.plan.to], || self.frames())
+    }
+
+    fn within_sequence(&self, range: [i64; 2], frames: impl FnOnce() -> Frames) -> Frames {
+        let status = self.sequence(Action::BeginSequenceRender, range);
         expect(self.host, Action::BeginSequenceRender, status)?;
-        let frames = self.frames();
-        let status = self.sequence(Action::EndSequenceRender);
+        let frames = frames();
+        let status = self.sequence(Action::EndSequenceRender, range);
         expect(self.host, Action::EndSequenceRender, status)?;
         frames
+    }
+
+    /// What the host calls a timeline frame in actions.
+    fn time(&self, frame: i64) -> f64 {
+        frame as f64 + self.host.source_offset()
     }
 
     fn check_plan(&self) -> Result<(), Stopped> {
@@ -105,31 +122,41 @@ impl Job<'_> {
         Ok(frames)
     }
 
-    fn sequence(&self, action: Action) -> OfxStatus {
+    fn sequence(&self, action: Action, range: [i64; 2]) -> OfxStatus {
         let args = self.host.arguments(property_table::SEQUENCE_ARGS, |args| {
-            args.put_doubles(kOfxImageEffectPropFrameRange, &[self.plan.from as f64, self.plan.to as f64]);
+            args.put_doubles(kOfxImageEffectPropFrameRange, &range.map(|frame| self.time(frame)));
             args.put_doubles(kOfxImageEffectPropFrameStep, &[1.0]);
             args.put_ints(kOfxPropIsInteractive, &[i32::from(self.plan.interactive)]);
             self.common(args);
         });
-        let call = Arc::new(self.call(action, self.plan.from as f64));
+        let call = Arc::new(self.call(action, self.time(range[0])));
         let (status, _) = self.host.call(&call, Some(args), None);
         self.host.take_arguments(args);
         status
     }
 
+    /// The scale as this host tells it.
+    fn say_scale(&self, args: &mut PropertySet) {
+        match self.host.manners().said_scale(self.plan) {
+            SaidScale::True => args.put_doubles(kOfxImageEffectPropRenderScale, &self.scale()),
+            SaidScale::Full => args.put_doubles(kOfxImageEffectPropRenderScale, &[1.0, 1.0]),
+            SaidScale::Missing => args.remove(kOfxImageEffectPropRenderScale),
+        }
+    }
+
     fn common(&self, args: &mut PropertySet) {
-        args.put_doubles(kOfxImageEffectPropRenderScale, &self.scale());
+        self.say_scale(args);
         args.put_ints(kOfxImageEffectPropSequentialRenderStatus, &[i32::from(self.threads == 1)]);
         args.put_ints(kOfxImageEffectPropInteractiveRenderStatus, &[i32::from(self.plan.interactive)]);
         args.put_ints(kOfxImageEffectPropThumbnailRender, &[i32::from(self.plan.thumbnail)]);
+        strip(args, self.host.manners(), Object::Arguments);
     }
 
-    fn frame_args(&self, time: f64) -> Handle {
+    fn frame_args(&self, time: f64, window: [i32; 4]) -> Handle {
         self.host.arguments(property_table::RENDER_ARGS, |args| {
             args.put_doubles(kOfxPropTime, &[time]);
-            args.put_texts(kOfxImageEffectPropFieldToRender, &[kOfxImageFieldNone]);
-            args.put_ints(kOfxImageEffectPropRenderWindow, &self.window());
+            args.put_texts(kOfxImageEffectPropFieldToRender, &[names::fields(self.host.project.fields)]);
+            args.put_ints(kOfxImageEffectPropRenderWindow, &window);
             args.put_ints(kOfxImageEffectPropRenderQualityDraft, &[i32::from(self.plan.draft)]);
             self.common(args);
         })
@@ -138,12 +165,12 @@ impl Job<'_> {
     fn time_args(&self, time: f64) -> Handle {
         self.host.arguments(property_table::TIME_ARGS, |args| {
             args.put_doubles(kOfxPropTime, &[time]);
-            args.put_doubles(kOfxImageEffectPropRenderScale, &self.scale());
+            self.say_scale(args);
         })
     }
 
     fn frame(&self, frame: i64) -> Result<FrameReport, Stopped> {
-        let time = frame as f64;
+        let time = self.time(frame);
         self.region_of_definition(time)?;
         if let Some(identity) = self.identity(time)? {
             return self.identical(frame, identity);
@@ -178,7 +205,7 @@ impl Job<'_> {
         if has_source {
             return;
         }
-        let range = self.host.range.map(|frame| frame as f64);
+        let range = self.host.range.map(|frame| self.time(frame));
         let reply = self.host.arguments(property_table::TIME_DOMAIN_REPLY, |reply| {
             reply.put_doubles(kOfxImageEffectPropFrameRange, &range);
         });
@@ -211,7 +238,8 @@ impl Job<'_> {
         let reply = self.host.arguments(property_table::IDENTITY_REPLY, |reply| {
             reply.put_doubles(kOfxPropTime, &[time]);
         });
-        let Some(answer) = self.ask(Action::IsIdentity, time, self.frame_args(time), reply)? else {
+        let Some(answer) = self.ask(Action::IsIdentity, time, self.frame_args(time, self.window()), reply)?
+        else {
             return Ok(None);
         };
         let clip = answer.text(kOfxPropName);
@@ -234,7 +262,7 @@ impl Job<'_> {
         let name = |clip: &str| property_table::clip_argument("OfxImageClipPropRoI_", clip);
         let args = self.host.arguments(property_table::INTEREST_ARGS, |args| {
             args.put_doubles(kOfxPropTime, &[time]);
-            args.put_doubles(kOfxImageEffectPropRenderScale, &self.scale());
+            self.say_scale(args);
             args.put_doubles(kOfxImageEffectPropRegionOfInterest, &region);
         });
         let clips = self.clip_names();
@@ -251,7 +279,7 @@ impl Job<'_> {
     fn frames_needed(&self, time: f64) -> Result<NeededFrames, Stopped> {
         let clips = self.clip_names();
         let current = |clip: &String| (clip.clone(), vec![[time, time]]);
-        if !(self.host.project.temporal_access && self.host.plugin_temporal()) {
+        if !(self.host.temporal_access() && self.host.plugin_temporal()) {
             return Ok(clips.iter().map(current).collect());
         }
         let name = |clip: &str| property_table::clip_argument("OfxImageClipPropFrameRange_", clip);
@@ -275,37 +303,101 @@ impl Job<'_> {
     }
 
     fn render(&self, frame: i64, needed: NeededFrames) -> Result<FrameReport, Stopped> {
-        let layout = self.layout();
-        let buffer = Arc::new(PixelBuffer::new(&image::blank(&layout)));
-        let mut call = self.call(Action::Render, frame as f64);
-        call.target = Some(Target { buffer: Arc::clone(&buffer), needed });
-        let call = Arc::new(call);
-        let args = self.frame_args(frame as f64);
-        let (status, took) = self.host.call(&call, Some(args), None);
-        self.host.take_arguments(args);
-        let bytes = buffer.snapshot();
-        let success = names::is_success(status);
-        self.check_damage(frame, &layout, &bytes, success);
-        let fetching = Duration::from_nanos(call.fetch_nanos.load(Ordering::Relaxed));
+        let whole = self.layout();
+        let tiles = self.tiles();
+        let in_tiles = tiles.len() > 1;
+        let mut rows = in_tiles.then(|| vec![0; whole.row() * whole.height()]);
         let mut report = self.report(frame);
-        report.status = names::status(status);
-        report.ms = took.saturating_sub(fetching).as_secs_f64() * 1e3;
-        report.fetch_ms = fetching.as_secs_f64() * 1e3;
-        report.fetched.clone_from(&call.fetched.lock());
-        if success {
-            self.deliver(&mut report, image::packed(&layout, &bytes))?;
+        for tile in tiles {
+            let layout = if in_tiles { Layout { bounds: tile, ..whole } } else { whole };
+            let bytes = self.render_part(&mut report, layout, tile, needed.clone());
+            if let Some(rows) = &mut rows {
+                place(rows, &whole, &image::packed(&layout, &bytes), &layout);
+            } else {
+                rows = Some(image::packed(&layout, &bytes));
+            }
+        }
+        let success = went_well(&report.status);
+        if !success && self.host.manners().hides_failures {
+            return self.source_instead(frame, report);
+        }
+        if let Some(rows) = rows.filter(|_| success) {
+            self.deliver(&mut report, rows)?;
         }
         Ok(report)
     }
 
-    fn check_damage(&self, frame: i64, layout: &Layout, bytes: &[u8], success: bool) {
-        let damage = image::inspect(layout, bytes, self.window());
+    /// The parts that a frame is rendered in: tiles where the plan wants some, and host and plugin can.
+    fn tiles(&self) -> Vec<[i32; 4]> {
+        let [left, low, right, high] = self.window();
+        let able = self.host.manners().tiles
+            && self
+                .host
+                .world
+                .lock()
+                .effect_props(self.effect)
+                .is_some_and(|props| props.int(kOfxImageEffectPropSupportsTiles) != 0);
+        let Some([width, height]) = self.plan.tiles.filter(|size| able && size.iter().all(|side| *side > 0))
+        else {
+            return vec![self.window()];
+        };
+        let starts = |from: i32, to: i32, step: i32| (from..to).step_by(step.unsigned_abs() as usize);
+        let columns = |y: i32| {
+            starts(left, right, width).map(move |x| [x, y, (x + width).min(right), (y + height).min(high)])
+        };
+        starts(low, high, height).flat_map(columns).collect()
+    }
+
+    /// Renders a window into an image of a layout; gives the image's memory. Status and times are added to
+    /// the frame's report; of several parts the first bad status stands.
+    fn render_part(
+        &self,
+        report: &mut FrameReport,
+        layout: Layout,
+        window: [i32; 4],
+        needed: NeededFrames,
+    ) -> Vec<u8> {
+        let buffer = Arc::new(PixelBuffer::new(&image::blank(&layout)));
+        let time = self.time(report.time);
+        let mut call = self.call(Action::Render, time);
+        call.target = Some(Target { buffer: Arc::clone(&buffer), layout, needed });
+        let call = Arc::new(call);
+        let args = self.frame_args(time, window);
+        let (status, took) = self.host.call(&call, Some(args), None);
+        self.host.take_arguments(args);
+        let bytes = buffer.snapshot();
+        let success = names::is_success(status);
+        self.check_damage(report.time, &layout, window, &bytes, success);
+        let fetching = Duration::from_nanos(call.fetch_nanos.load(Ordering::Relaxed));
+        let own = took.saturating_sub(fetching);
+        if self.plan.cached {
+            self.host.check_time(Action::Render, own);
+        }
+        if went_well(&report.status) {
+            report.status = names::status(status);
+        }
+        report.ms += own.as_secs_f64() * 1e3;
+        report.fetch_ms += fetching.as_secs_f64() * 1e3;
+        report.fetched.extend(call.fetched.lock().iter().cloned());
+        bytes
+    }
+
+    /// What a host shows that takes a failed render for a plugin that does nothing.
+    fn source_instead(&self, frame: i64, failed: FrameReport) -> Result<FrameReport, Stopped> {
+        let shown = self.identical(frame, ("Source".to_owned(), self.time(frame)))?;
+        Ok(FrameReport { identity: None, ..shown }.with_status(failed))
+    }
+
+    fn check_damage(&self, frame: i64, layout: &Layout, window: [i32; 4], bytes: &[u8], success: bool) {
+        let damage = image::inspect(layout, bytes, window);
+        // A render that was told to stop may leave what it has; nobody shows it.
+        let stopped = self.host.world.lock().journal.cancelled.is_some();
         let seen = [
             (ViolationKind::WriteOutsideWindow, damage.outside_window, "pixels outside the window"),
             (ViolationKind::WriteOutsideImage, damage.outside_image, "bytes outside the image's rows"),
             (
                 ViolationKind::UnwrittenPixels,
-                if success { damage.unwritten } else { 0 },
+                if success && !stopped { damage.unwritten } else { 0 },
                 "pixels never written",
             ),
         ];
@@ -345,7 +437,9 @@ impl Job<'_> {
             let handle = world.clip_named(self.effect, &clip);
             handle.and_then(|handle| world.clips.get(&handle)).and_then(|clip| clip.source.clone())
         };
-        let fetched = source.map(|source| source.packed(at, layout.width(), layout.height(), layout.depth));
+        let fetched = source.map(|source| {
+            source.packed(at - self.host.source_offset(), layout.width(), layout.height(), layout.depth)
+        });
         let mut report = self.report(frame);
         report.identity = Some((clip, at));
         if let Some(Fetched::Packed(rows)) = fetched.transpose().map_err(told)? {
@@ -393,13 +487,28 @@ impl Job<'_> {
     }
 }
 
+/// Puts the rows of a part where they belong in the rows of the whole; both from top to bottom.
+fn place(rows: &mut [u8], whole: &Layout, part: &[u8], layout: &Layout) {
+    let left = whole.pixel() * layout.bounds[0].abs_diff(whole.bounds[0]) as usize;
+    let top = whole.bounds[3].abs_diff(layout.bounds[3]) as usize;
+    for (at, row) in part.chunks_exact(layout.row().max(1)).enumerate() {
+        let to = (top + at) * whole.row() + left;
+        rows[to..to + row.len()].copy_from_slice(row);
+    }
+}
+
 fn told(error: HostError) -> Stopped {
     Stopped(error.to_string())
 }
 
+/// Whether a status by name is none yet, or means success.
+pub fn went_well(status: &str) -> bool {
+    ["", "OK", "ReplyDefault"].contains(&status)
+}
+
 /// The first bad status of frames, and what came of them.
 pub fn summary(frames: &[FrameReport], cancelled: bool) -> (String, Outcome) {
-    let bad = frames.iter().find(|frame| !["", "OK", "ReplyDefault"].contains(&frame.status.as_str()));
+    let bad = frames.iter().find(|frame| !went_well(&frame.status));
     let outcome = match (bad, cancelled) {
         (_, true) => Outcome::Cancelled,
         (Some(_), false) => Outcome::Failed,

@@ -5,50 +5,60 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use openfx::sys::generic::core::{OfxStatus, kOfxChangeUserEdited};
-use openfx::sys::image_effect_v1::image_effect::kOfxImageEffectRenderFullySafe;
+use openfx::sys::image_effect_v1::image_effect::{
+    kOfxImageEffectRenderFullySafe, kOfxImageEffectRenderUnsafe,
+};
 
 use super::instance::{self, Kept, Sources};
 use super::render::{self, Job};
-use super::{Stopped, take_journal};
+use super::{Descriptors, Stopped, call, describe_all, expect, fuzz, take_journal};
 use crate::host::Host;
-use crate::plan::{CancelAfter, Outcome, Plan, PressStep, RenderStep, SetStep, Step};
-use crate::report::{Report, StepReport};
+use crate::plan::{CancelAfter, FuzzPlan, Outcome, Plan, PressStep, RenderPlan, RenderStep, SetStep, Step};
+use crate::report::{FrameReport, PluginReport, Report, StepReport};
 use crate::world::c_text;
+use crate::world::calls::Action;
 use crate::world::handles::Handle;
 use crate::world::journal::Journal;
 use crate::world::parameter::ParamKind;
 use crate::{Event, names};
 
 /// The most threads that a plan may ask for.
-const MOST_THREADS: usize = 64;
+pub const MOST_THREADS: usize = 64;
 /// The longest that a step may wait, in seconds.
 const LONGEST_WAIT: f64 = 600.0;
 
 struct Stage<'a> {
     plan: &'a Plan,
     host: &'a Host,
-    descriptor: Handle,
+    descriptors: Descriptors,
     sources: Sources,
     effect: Option<Handle>,
     threads: usize,
     fully_safe: bool,
+    fresh_per_frame: bool,
 }
 
 /// Makes the instance, takes the steps, and takes the instance away.
-pub fn run(plan: &Plan, host: &Host, descriptor: Handle, report: &mut Report) -> Result<(), Stopped> {
+pub fn run(plan: &Plan, host: &Host, descriptors: Descriptors, report: &mut Report) -> Result<(), Stopped> {
     let sources = instance::sources(plan)?;
     let fully_safe = report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
-    let mut stage = Stage { plan, host, descriptor, sources, effect: None, threads: 1, fully_safe };
+    let unsafe_renders = report.plugin.thread_safety.as_bytes() == kOfxImageEffectRenderUnsafe.to_bytes();
+    let fresh_per_frame = host.manners().fresh_per_frame && !unsafe_renders;
+    let mut stage =
+        Stage { plan, host, descriptors, sources, effect: None, threads: 1, fully_safe, fresh_per_frame };
     let outcome = stage.open(&plan.parameters).and_then(|()| stage.all(report));
     report.messages.extend(std::mem::take(&mut host.world.lock().journal).messages);
+    if !host.manners().tidies_up {
+        return outcome;
+    }
     let closed = stage.close();
-    host.world.lock().remove_effect(descriptor);
+    stage.descriptors.into_iter().for_each(|descriptor| host.world.lock().remove_effect(descriptor));
     outcome.and(closed)
 }
 
 impl Stage<'_> {
     fn open(&mut self, kept: &Kept) -> Result<(), Stopped> {
-        let effect = instance::create(self.plan, self.host, self.descriptor, &self.sources, kept)?;
+        let effect = instance::create(self.plan, self.host, self.descriptors[1], &self.sources, kept)?;
         self.effect = Some(effect);
         Ok(())
     }
@@ -71,7 +81,7 @@ impl Stage<'_> {
             let began = Instant::now();
             let outcome = self.step(step, &mut entry);
             entry.seconds = began.elapsed().as_secs_f64();
-            if entry.outcome.is_none() {
+            if entry.outcome.is_none() || matches!(step, Step::Fuzz(_)) {
                 take_journal(self.host, &mut entry);
             }
             let judged = outcome.and_then(|()| judge(step, &entry));
@@ -95,6 +105,7 @@ impl Stage<'_> {
                 self.threads = threads.threads;
                 Ok(())
             }
+            Step::Fuzz(step) => self.fuzz(&step.fuzz, entry),
             Step::Wait(wait) => {
                 std::thread::sleep(Duration::from_secs_f64(wait.wait.clamp(0.0, LONGEST_WAIT)));
                 Ok(())
@@ -105,7 +116,25 @@ impl Stage<'_> {
         }
     }
 
-    fn press(&self, press: &PressStep, entry: &mut StepReport) -> Result<(), Stopped> {
+    /// Plays random actions on instances of their own, beside the one of the plan.
+    fn fuzz(&self, plan: &FuzzPlan, entry: &mut StepReport) -> Result<(), Stopped> {
+        let ground = fuzz::Ground {
+            plan: self.plan,
+            host: self.host,
+            descriptor: self.descriptors[1],
+            sources: &self.sources,
+            several_threads: self.fully_safe,
+        };
+        entry.values = fuzz::play(&ground, plan)?;
+        entry.outcome = Some(Outcome::Ok);
+        entry.status = "OK".to_owned();
+        Ok(())
+    }
+
+    fn press(&mut self, press: &PressStep, entry: &mut StepReport) -> Result<(), Stopped> {
+        if !self.plan.profile.has_buttons() {
+            return Err(Stopped(format!("{:?} has no buttons to press", self.plan.profile)));
+        }
         let effect = self.effect()?;
         let name = c_text(&press.press);
         let kind = {
@@ -116,28 +145,59 @@ impl Stage<'_> {
             return Err(Stopped(format!("{} is no push button of the plugin", press.press)));
         }
         self.change(effect, &[name], press.time, entry);
-        Ok(())
+        self.renew_after_edit()
     }
 
-    fn set(&self, set: &SetStep, entry: &mut StepReport) -> Result<(), Stopped> {
+    fn set(&mut self, set: &SetStep, entry: &mut StepReport) -> Result<(), Stopped> {
         let effect = self.effect()?;
         instance::apply(self.host, effect, &set.set)?;
         let names: Vec<CString> = set.set.keys().map(|name| c_text(name)).collect();
         self.change(effect, &names, set.time, entry);
-        Ok(())
+        self.renew_after_edit()
+    }
+
+    /// Some hosts make an instance anew after an edit; for a while there are two.
+    fn renew_after_edit(&mut self) -> Result<(), Stopped> {
+        if !self.host.manners().recreates_on_edit {
+            return Ok(());
+        }
+        let old = self.effect()?;
+        let kept = instance::keep(self.host, old)?;
+        self.open(&kept)?;
+        instance::destroy(self.host, old)
+    }
+
+    /// Takes the instance away, unloads the plugin, and does everything again.
+    fn begin_anew(&mut self) -> Result<(), Stopped> {
+        let kept = instance::keep(self.host, self.effect()?)?;
+        self.close()?;
+        for descriptor in self.descriptors {
+            self.host.world.lock().remove_effect(descriptor);
+        }
+        for action in [Action::Unload, Action::Load] {
+            expect(self.host, action, self.host.call_noted(call(action, None), None, None))?;
+        }
+        let identifier = self.plan.plugin.clone();
+        let mut again = PluginReport { identifier, ..PluginReport::default() };
+        self.descriptors = describe_all(self.plan, self.host, &mut again)?;
+        self.open(&kept)
     }
 
     fn change(&self, effect: Handle, names: &[CString], time: f64, entry: &mut StepReport) {
+        let time = time + self.host.source_offset();
         let status = self.host.changed(effect, names, kOfxChangeUserEdited, time);
         take_journal(self.host, entry);
         entry.status = names::status(status);
         entry.outcome = Some(outcome_of(status, entry.cancel_latency_ms.is_some()));
     }
 
-    fn render(&self, step: &RenderStep, entry: &mut StepReport) -> Result<(), Stopped> {
+    fn render(&mut self, step: &RenderStep, entry: &mut StepReport) -> Result<(), Stopped> {
         let threads = self.render_threads();
-        let job = Job { host: self.host, effect: self.effect()?, plan: &step.render, threads };
-        let frames = job.run()?;
+        let frames = if self.fresh_per_frame {
+            self.freshly(&step.render)?
+        } else {
+            Job { host: self.host, effect: self.effect()?, plan: &step.render, threads }.run()?
+        };
         take_journal(self.host, entry);
         let (status, outcome) = render::summary(&frames, entry.cancel_latency_ms.is_some());
         entry.status = status;
@@ -145,6 +205,17 @@ impl Stage<'_> {
         entry.frames = frames;
         entry.threads = Some(threads);
         Ok(())
+    }
+
+    /// A fresh plugin and instance for each frame.
+    fn freshly(&mut self, plan: &RenderPlan) -> Result<Vec<FrameReport>, Stopped> {
+        let mut frames = Vec::new();
+        for frame in plan.from..=plan.to {
+            self.begin_anew()?;
+            let one = RenderPlan { from: frame, to: frame, ..plan.clone() };
+            frames.extend(Job { host: self.host, effect: self.effect()?, plan: &one, threads: 1 }.run()?);
+        }
+        Ok(frames)
     }
 
     /// More than one thread only where the plugin says that one instance renders on several.

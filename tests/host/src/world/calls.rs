@@ -10,7 +10,7 @@ use openfx::sys::image_effect_v1::image_effect::*;
 use parking_lot::Mutex;
 
 use super::handles::Handle;
-use super::image::PixelBuffer;
+use super::image::{Layout, PixelBuffer};
 
 /// Actions and entry points that this host calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,14 @@ pub enum Action {
     InstanceChanged,
     /// `OfxActionEndInstanceChanged`
     EndInstanceChanged,
+    /// `OfxActionPurgeCaches`
+    PurgeCaches,
+    /// `OfxActionBeginInstanceEdit`
+    BeginInstanceEdit,
+    /// `OfxActionEndInstanceEdit`
+    EndInstanceEdit,
+    /// An action that no plugin can know.
+    Unknown,
     /// `OfxImageEffectActionGetClipPreferences`
     GetClipPreferences,
     /// `OfxImageEffectActionGetRegionOfDefinition`
@@ -73,6 +81,10 @@ impl Action {
             Self::BeginInstanceChanged => kOfxActionBeginInstanceChanged,
             Self::InstanceChanged => kOfxActionInstanceChanged,
             Self::EndInstanceChanged => kOfxActionEndInstanceChanged,
+            Self::PurgeCaches => kOfxActionPurgeCaches,
+            Self::BeginInstanceEdit => kOfxActionBeginInstanceEdit,
+            Self::EndInstanceEdit => kOfxActionEndInstanceEdit,
+            Self::Unknown => c"StrictHostActionThatIsInNoStandard",
             Self::GetClipPreferences => kOfxImageEffectActionGetClipPreferences,
             Self::GetRegionOfDefinition => kOfxImageEffectActionGetRegionOfDefinition,
             Self::GetRegionsOfInterest => kOfxImageEffectActionGetRegionsOfInterest,
@@ -104,6 +116,32 @@ impl Action {
         )
     }
 
+    /// Whether it only asks, so that a plugin may not let the host wait.
+    #[must_use]
+    pub const fn only_asks(self) -> bool {
+        matches!(
+            self,
+            Self::Describe
+                | Self::DescribeInContext
+                | Self::CreateInstance
+                | Self::GetClipPreferences
+                | Self::GetRegionOfDefinition
+                | Self::GetRegionsOfInterest
+                | Self::GetTimeDomain
+                | Self::GetFramesNeeded
+                | Self::IsIdentity
+        )
+    }
+
+    /// Whether a plugin may start processes in it.
+    #[must_use]
+    pub const fn may_start_processes(self) -> bool {
+        !matches!(
+            self,
+            Self::Enter | Self::Load | Self::Describe | Self::DescribeInContext | Self::CreateInstance
+        )
+    }
+
     /// Whether a change of a parameter in it is announced to the plugin.
     #[must_use]
     pub const fn announces_changes(self) -> bool {
@@ -119,6 +157,8 @@ pub type NeededFrames = Vec<(String, Vec<[f64; 2]>)>;
 pub struct Target {
     /// The output image.
     pub buffer: Arc<PixelBuffer>,
+    /// Its layout: the whole frame, or a tile of it.
+    pub layout: Layout,
     /// Source frames that the plugin said it needs, by clip: ranges of times.
     pub needed: NeededFrames,
 }

@@ -22,6 +22,8 @@ pub struct Journal {
     pub edits: Vec<EditReport>,
     /// The highest fraction seen.
     reached: f64,
+    /// How often the plugin asked whether to stop.
+    asked: u64,
 }
 
 impl Default for Journal {
@@ -42,6 +44,7 @@ impl Journal {
             messages: Vec::new(),
             edits: Vec::new(),
             reached: f64::NEG_INFINITY,
+            asked: 0,
         }
     }
 
@@ -53,10 +56,12 @@ impl Journal {
 
     /// Whether the plugin is to stop; remembers when it was first told.
     pub fn asks_to_stop(&mut self) -> bool {
+        self.asked += 1;
         let due = match self.cancel_after {
             None => false,
             Some(CancelAfter::Progress(fraction)) => self.reached >= fraction,
             Some(CancelAfter::Seconds(seconds)) => self.seconds() >= seconds,
+            Some(CancelAfter::Asked(times)) => self.asked > times,
         };
         if due {
             self.cancelled.get_or_insert_with(Instant::now);

@@ -153,6 +153,11 @@ impl PropertySet {
         self.entries.insert(name.to_owned(), entry);
     }
 
+    /// Takes a property away, as a host that does not have it.
+    pub fn remove(&mut self, name: &CStr) {
+        self.entries.remove(name);
+    }
+
     /// A copy for an instance of a described object: only `writable` names stay open to the plugin.
     #[must_use]
     pub fn instantiate(&self, owner: impl Into<String>, writable: &[&CStr]) -> Self {

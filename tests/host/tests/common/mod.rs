@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use pickup_test_host::plan::{Between, ClipPlan, Context, Project, Segment, Step};
-use pickup_test_host::{Plan, Report, run};
+use pickup_test_host::{Plan, Profile, Report, run};
 
 #[cfg(target_os = "linux")]
 const PLATFORM: &str = if cfg!(target_arch = "aarch64") { "Linux-aarch64" } else { "Linux-x86-64" };
@@ -75,6 +75,8 @@ pub fn plan(fault: &str, context: Context) -> Plan {
         tolerate: Vec::new(),
         without_suites: Vec::new(),
         close_library: false,
+        profile: Profile::Strict,
+        patience_ms: 1000.0,
     };
     if context == Context::Generator {
         plan.clips.clear();

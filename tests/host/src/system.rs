@@ -1,0 +1,50 @@
+//! What the operating system says of this process; nothing where it says nothing (Linux only).
+
+use std::collections::BTreeSet;
+
+/// How many files are open.
+#[must_use]
+pub fn open_files() -> Option<usize> {
+    // The listing itself is one of them, before and after.
+    std::fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
+}
+
+/// The processes that this one has started and that still run.
+#[must_use]
+pub fn children() -> BTreeSet<u32> {
+    let me = std::process::id();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    processes.filter(|process| runs_under(*process, me)).collect()
+}
+
+/// The fields after the name in parentheses are state and parent (proc_pid_stat(5)).
+fn runs_under(process: u32, parent: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return false };
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let state = fields.next().unwrap_or("Z");
+    state != "Z" && fields.next().and_then(|field| field.parse().ok()) == Some(parent)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_seen_while_it_runs() {
+        let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        assert!(children().contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!children().contains(&child.id()));
+    }
+
+    #[test]
+    fn an_open_file_is_counted() {
+        let many: Vec<_> = (0..50).map(|_| std::fs::File::open("/proc/self/stat").unwrap()).collect();
+        let with = open_files().unwrap();
+        drop(many);
+        // Other tests of this process open a few meanwhile.
+        assert!(open_files().unwrap() + 25 < with);
+    }
+}
