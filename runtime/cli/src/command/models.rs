@@ -115,8 +115,7 @@ fn info(model: &str, store: Option<&Path>, console: &Console) -> Result<()> {
 /// Bytes of each component's graphs and weights: of each folder that a graph lies in.
 fn components(manifest: &Manifest) -> BTreeMap<String, u64> {
     let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
-    let folders: BTreeSet<_> =
-        manifest.graphs.entries().into_iter().filter_map(|(_, path)| folder(path)).collect();
+    let folders: BTreeSet<_> = manifest.graphs.kinds().filter_map(|(_, path)| folder(path)).collect();
     let mut sums = BTreeMap::new();
     for (path, record) in &manifest.files {
         if let Some(name) = folder(path).filter(|name| folders.contains(name)) {
