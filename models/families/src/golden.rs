@@ -127,7 +127,7 @@ impl Component {
         }
     }
 
-    fn run(&mut self, inputs: Vec<(String, Tensor)>, cancel: &Cancel) -> Result<ArrayD<f32>> {
+    fn run(&mut self, inputs: Inputs, cancel: &Cancel) -> Result<ArrayD<f32>> {
         match self {
             Self::Plain(graph) => {
                 let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
@@ -162,7 +162,7 @@ impl Component {
 }
 
 /// Gives `graph` all of `inputs` but the one called `name`, which comes back.
-fn bind_others(graph: &mut dyn Graph, name: &str, inputs: Vec<(String, Tensor)>) -> Result<ArrayD<f32>> {
+fn bind_others(graph: &mut dyn Graph, name: &str, inputs: Inputs) -> Result<ArrayD<f32>> {
     graph.unbind();
     let mut wanted = None;
     for (input, tensor) in inputs {
@@ -183,8 +183,11 @@ fn video(array: &ArrayD<f32>) -> Result<ndarray::ArrayView5<'_, f32>> {
     })
 }
 
-/// The inputs of a case by name, and what is expected.
-fn read_case(package: &Package, case: &str) -> Result<(Vec<(String, Tensor)>, ArrayD<f32>)> {
+/// A graph's inputs by name.
+type Inputs = Vec<(String, Tensor)>;
+
+/// The inputs of a case, and what is expected.
+fn read_case(package: &Package, case: &str) -> Result<(Inputs, ArrayD<f32>)> {
     let (mut inputs, mut expected) = (Vec::new(), None);
     for path in package.manifest().files.keys() {
         let name = path.strip_prefix(case).and_then(|rest| rest.strip_prefix('/'));
