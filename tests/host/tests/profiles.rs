@@ -129,9 +129,7 @@ mod resolve {
 
     #[test]
     fn may_never_ask_for_the_region_of_definition() {
-        let called = |profile| {
-            actions(&lines(profile, one_frame())).iter().any(|name| *name == "GetRegionOfDefinition")
-        };
+        let called = |profile| actions(&lines(profile, one_frame())).contains(&"GetRegionOfDefinition");
         assert!(!called(HERE) && called(Profile::Strict));
     }
 

@@ -1,7 +1,4 @@
 //! Every detector of the host against a plugin that does just that wrong, and one that does nothing wrong.
-
-#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
-
 mod common;
 
 use common::{plan, report, steps};
