@@ -1,4 +1,5 @@
 //! Every detector of the host against a plugin that does just that wrong, and one that does nothing wrong.
+
 mod common;
 
 use common::{plan, report, steps};
