@@ -17,8 +17,15 @@ pub struct Scene {
 impl Scene {
     /// The filter on a clip without pictures on frames `first` to `last`.
     pub fn fill(size: (u32, u32), (first, last): (i64, i64)) -> Self {
-        let mut scene = Self::new(FILL, "filter", size);
-        scene.plan["clips"] = json!({"Source": {"range": [first, last], "segments": [], "between": "null"}});
+        Self::within("filter", &["Source"], size, (first, last))
+    }
+
+    /// The filter's plugin in another context, each of `clips` without pictures on frames `first` to `last`.
+    pub fn within(context: &str, clips: &[&str], size: (u32, u32), (first, last): (i64, i64)) -> Self {
+        let mut scene = Self::new(FILL, context, size);
+        for clip in clips {
+            scene.plan["clips"][clip] = json!({"range": [first, last], "segments": [], "between": "null"});
+        }
         scene
     }
 
@@ -52,9 +59,15 @@ impl Scene {
 
     /// `count` files of a pattern, from number `first`, at frame `at`.
     #[must_use]
-    pub fn pictures(mut self, at: i64, pattern: &str, first: u32, count: u32) -> Self {
+    pub fn pictures(self, at: i64, pattern: &str, first: u32, count: u32) -> Self {
+        self.pictures_of("Source", at, pattern, first, count)
+    }
+
+    /// [`Self::pictures`] of another clip.
+    #[must_use]
+    pub fn pictures_of(mut self, clip: &str, at: i64, pattern: &str, first: u32, count: u32) -> Self {
         let segment = json!({"at": at, "frames": pattern, "first": first, "count": count});
-        self.plan["clips"]["Source"]["segments"].as_array_mut().unwrap().push(segment);
+        self.plan["clips"][clip]["segments"].as_array_mut().unwrap().push(segment);
         self
     }
 

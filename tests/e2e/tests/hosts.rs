@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
-use pickup_e2e::{Bench, FILL, Footage, GENERATE, Played, Scene, figure, tiny_package};
+use pickup_e2e::{Bench, Footage, Played, Scene, figure, tiny_package};
 use pickup_test_host::Profile;
 use pickup_test_host::plan::{Context, Depth};
 use serde_json::json;
@@ -24,28 +24,38 @@ fn seed() -> u64 {
     std::env::var("PICKUP_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7)
 }
 
-/// The plugin's name in the contexts that it offers.
-fn plugin(context: Context) -> Option<&'static str> {
-    match context {
-        Context::Filter => Some(FILL),
-        Context::Generator => Some(GENERATE),
-        Context::General | Context::Transition => None,
-    }
-}
-
 fn scene(profile: Profile, context: Context, depth: Depth, footage: &Footage) -> Scene {
+    let pattern = footage.pattern();
     let scene = match context {
         Context::Generator => Scene::generate(SIZE),
-        _ => {
-            Scene::fill(SIZE, ALL).pictures(0, &footage.pattern(), 0, 4).pictures(7, &footage.pattern(), 7, 3)
-        }
+        Context::Filter => Scene::fill(SIZE, ALL).pictures(0, &pattern, 0, 4).pictures(7, &pattern, 7, 3),
+        Context::General => Scene::within("general", &["Source"], SIZE, ALL)
+            .pictures(0, &pattern, 0, 4)
+            .pictures(7, &pattern, 7, 3),
+        Context::Transition => Scene::within("transition", &["SourceFrom", "SourceTo"], SIZE, ALL)
+            .pictures_of("SourceFrom", 0, &pattern, 0, 10)
+            .pictures_of("SourceTo", 0, &pattern, 10, 10),
     };
-    scene
+    let scene = scene
         .profile(json!(profile))
         .project("depth", json!(depth))
         .project("range", json!([ALL.0, ALL.1]))
-        .with("model", "tiny-wan-vace")
-        .span(SPAN.0, SPAN.1)
+        .with("model", "tiny-wan-vace");
+    // A transition's own length is its span.
+    if context == Context::Transition { scene } else { scene.span(SPAN.0, SPAN.1) }
+}
+
+/// The raw pixels of each frame of a rendered scene.
+fn pixels(bench: &Bench, name: &str, scene: Scene) -> Vec<Vec<u8>> {
+    let folder = bench.path(name);
+    play(bench, &scene.render(ALL, &folder.join("%06d.raw")));
+    (ALL.0..=ALL.1).map(|frame| std::fs::read(folder.join(format!("{frame:06}.raw"))).unwrap()).collect()
+}
+
+/// What a depth makes of ten files, by a host in which nothing is done to them.
+fn untouched(bench: &Bench, name: &str, depth: Depth, footage: &Footage, first: u32) -> Vec<Vec<u8>> {
+    let scene = Scene::fill(SIZE, ALL).project("depth", json!(depth));
+    pixels(bench, name, scene.pictures(0, &footage.pattern(), first, 10))
 }
 
 fn play(bench: &Bench, scene: &Scene) -> Played {
@@ -62,7 +72,6 @@ fn everywhere() -> Vec<(Profile, Context, Depth)> {
     let hosts = Profile::ALL.into_iter().filter(|profile| *profile != Profile::Hostdemo);
     hosts
         .flat_map(|profile| profile.contexts().iter().map(move |&context| (profile, context)))
-        .filter(|(_, context)| plugin(*context).is_some())
         .flat_map(|(profile, context)| profile.depths().iter().map(move |&depth| (profile, context, depth)))
         .collect()
 }
@@ -70,7 +79,7 @@ fn everywhere() -> Vec<(Profile, Context, Depth)> {
 #[test]
 fn acceptance_random_actions_break_no_rule_in_any_host() {
     let bench = Bench::new();
-    let footage = bench.footage("footage", 0..10, SIZE);
+    let footage = bench.footage("footage", 0..20, SIZE);
     let (mut called, mut rendered) = (0, 0);
     for (profile, context, depth) in everywhere() {
         // Depths share the paths that threads take; each is played, the largest for long.
@@ -100,29 +109,54 @@ fn acceptance_random_actions_break_no_rule_in_any_host() {
 #[test]
 fn acceptance_known_frames_are_bit_exact_in_every_host() {
     let bench = Bench::new();
-    let footage = bench.footage("footage", 0..10, SIZE);
+    let footage = bench.footage("footage", 0..20, SIZE);
     let filters = everywhere().into_iter().filter(|(_, context, _)| *context == Context::Filter);
     let mut seen = 0;
     for (profile, context, depth) in filters {
-        let raw = |what: &str| bench.path(&format!("{what} {profile:?} {depth:?}"));
         let plain = scene(profile, context, depth, &footage);
         let made = if profile.has_buttons() { plain.press(SPAN.0) } else { plain };
-        play(&bench, &made.render(ALL, &raw("here").join("%06d.raw")));
-        // What the depth makes of the files, by a host in which nothing is done to them.
-        let alone = Scene::fill(SIZE, ALL)
-            .project("depth", json!(depth))
-            .pictures(0, &footage.pattern(), 0, 10)
-            .render(ALL, &raw("alone").join("%06d.raw"));
-        bench.play(&alone);
-        for frame in ALL.0..=ALL.1 {
-            let [here, alone] = ["here", "alone"]
-                .map(|what| std::fs::read(raw(what).join(format!("{frame:06}.raw"))).unwrap());
+        let here = pixels(&bench, &format!("here {profile:?} {depth:?}"), made);
+        let alone = untouched(&bench, &format!("alone {profile:?} {depth:?}"), depth, &footage, 0);
+        for ((frame, here), alone) in (ALL.0..).zip(&here).zip(&alone) {
             let known = !(SPAN.0..=SPAN.1).contains(&frame);
             assert_eq!(here == alone, known, "{profile:?} {depth:?} frame {frame}");
             seen += usize::from(known);
         }
     }
     figure("known frames bit-exact in all hosts and depths", seen, "all");
+}
+
+#[test]
+fn acceptance_a_transition_begins_with_one_clip_and_ends_with_the_other() {
+    let bench = Bench::new();
+    let footage = bench.footage("footage", 0..20, SIZE);
+    for &depth in Profile::Strict.depths() {
+        let scene = scene(Profile::Strict, Context::Transition, depth, &footage);
+        let made = pixels(&bench, &format!("made {depth:?}"), scene.press(5));
+        let from = untouched(&bench, &format!("from {depth:?}"), depth, &footage, 0);
+        let to = untouched(&bench, &format!("to {depth:?}"), depth, &footage, 10);
+        assert!(made[0] == from[0] && made[9] == to[9], "{depth:?}: the ends are the clips' own");
+        for frame in 1..9 {
+            let alone = made[frame] == from[frame] || made[frame] == to[frame];
+            assert!(!alone, "{depth:?}: frame {frame} is made");
+        }
+    }
+    figure("a transition's ends are its clips', bit for bit", Profile::Strict.depths().len(), "all");
+}
+
+#[test]
+fn acceptance_general_gives_the_same_frames_as_filter_in_nuke() {
+    let bench = Bench::new();
+    let footage = bench.footage("footage", 0..20, SIZE);
+    for &depth in Profile::Nuke.depths() {
+        let [filter, general] = [Context::Filter, Context::General].map(|context| {
+            let scene = scene(Profile::Nuke, context, depth, &footage).press(SPAN.0);
+            pixels(&bench, &format!("{context:?} {depth:?}"), scene)
+        });
+        assert!(filter == general, "{depth:?}");
+        assert!(filter[5] != untouched(&bench, &format!("alone {depth:?}"), depth, &footage, 0)[5]);
+    }
+    figure("General's frames are Filter's in Nuke, in depths", Profile::Nuke.depths().len(), "all");
 }
 
 #[test]
