@@ -1,6 +1,6 @@
 //! Saved projects that are committed: what an earlier version wrote is read for ever.
 //!
-//! `tests/goldens/project` holds a project of state version 2 with two takes, the same of version 1 with its one
+//! `tests/project` holds a project of state version 2 with two takes, the same of version 1 with its one
 //! take, and the store that both were made in. They were written by this version's plugin through the test host:
 //! a gap of frames 8 to 11 of the footage at 64×48, the tiny model, seeds 1 and 2, one step.
 
@@ -12,7 +12,7 @@ const SIZE: (u32, u32) = (64, 48);
 const SPAN: (i64, i64) = (8, 11);
 
 fn golden(name: &str) -> PathBuf {
-    media().ancestors().nth(2).map(|tests| tests.join("goldens/project").join(name)).unwrap_or_default()
+    media().ancestors().nth(2).map(|tests| tests.join("project").join(name)).unwrap_or_default()
 }
 
 fn scene(footage: &Footage) -> Scene {
