@@ -1,8 +1,8 @@
 //! Answers to what a host asks around a render. None of these may fetch images.
 
 use pickup_ofx::{
-    Context, Effect, FramesAnswer, IdentityAnswer, PreferencesAnswer, Premultiplication, RectD, RegionAnswer,
-    Render, Reply, Result, TimeDomainAnswer, clip_names,
+    Clip, Context, Effect, FramesAnswer, IdentityAnswer, PreferencesAnswer, Premultiplication, RectD,
+    RegionAnswer, Render, Reply, Result, TimeDomainAnswer, clip_names,
 };
 
 use crate::choice::is_source;
@@ -122,13 +122,20 @@ pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: Frames
         let ranges: Vec<_> = ranges.iter().map(|(first, last)| (*first as f64, *last as f64)).collect();
         answer.set(name, &ranges)
     };
-    for ((clip, name), range) in sides.into_iter().zip([before, after]) {
-        if clip.is_some() {
-            ask(name, &[range, now])?;
-        }
+    let whole = |clip: &Clip<'_>| clips::range(clip).map_or(now, |range| (range.first, range.last));
+    let far = params::job(params)?.looks_far();
+    for ((clip, name), near) in sides.into_iter().zip([before, after]) {
+        let Some(clip) = clip else { continue };
+        let all @ (first, last) = whole(&clip);
+        // Whether it has pictures is seen at its ends.
+        let ranges = if far { vec![all] } else { vec![near, now, (first, first), (last, last)] };
+        ask(name, &ranges)?;
     }
-    if inputs.source.is_some() {
-        ask(clip_names::SOURCE, &[before, now, after])?;
+    if let Some(source) = inputs.source {
+        ask(clip_names::SOURCE, &[before, now, after, if far { whole(&source) } else { now }])?;
+    }
+    if let Some(mask) = inputs.mask {
+        ask(clips::names::MASK, &[now, if far { whole(&mask) } else { now }])?;
     }
     Ok(Reply::Done)
 }

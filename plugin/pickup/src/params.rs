@@ -352,7 +352,7 @@ impl Values {
         let references =
             id::REFERENCES.iter().map(|id| params.text(id)).collect::<pickup_ofx::Result<Vec<_>>>()?;
         let model = params.text(id::MODEL)?;
-        let job = JobChoice::from_index(params.choice(id::JOB)?);
+        let job = job(params)?;
         Ok(Self {
             prompt: params.text(id::PROMPT)?,
             negative_prompt: params.text(id::NEGATIVE_PROMPT)?,
@@ -393,6 +393,14 @@ impl Values {
     pub fn wish(&self) -> Wish {
         Wish { job: self.job, span: self.span, context: self.context_frames }
     }
+}
+
+/// What the user wants made.
+///
+/// # Errors
+/// The host's answer.
+pub fn job(params: Params<'_>) -> pickup_ofx::Result<JobChoice> {
+    Ok(JobChoice::from_index(params.choice(id::JOB)?))
 }
 
 /// The span that the user set; `None` while both numbers are 0.

@@ -60,6 +60,12 @@ impl JobChoice {
         matches!(self, Self::Outpaint | Self::Remove)
     }
 
+    /// Whether frames far from the span are looked at: each frame of a clip, or the beginning of its shot.
+    #[must_use]
+    pub fn looks_far(self) -> bool {
+        self.is_partial() || self == Self::Loop
+    }
+
     /// Which sides of the span are continued from.
     fn sides(self) -> (bool, bool) {
         match self {
