@@ -11,7 +11,7 @@ use ndarray::{Array4, ArrayD, Axis, Ix5, concatenate};
 use ndarray_npy::{ReadNpyError, ReadNpyExt};
 use pickup_core::protocol::Deviation;
 use pickup_core::{Cancel, Error, Graph, Result, Tensor};
-use pickup_package::{GoldenSpec, GraphKind, Package};
+use pickup_package::{Component, GoldenSpec, GraphKind, Package};
 
 use crate::vae::{Decoder, Encoder};
 
@@ -24,30 +24,30 @@ const CHUNK: usize = 2;
 pub type Open<'a> = dyn FnMut(GraphKind) -> Result<Box<dyn Graph>> + 'a;
 
 /// How far each component of `package` is from its golden values; none if it has no such values. One
-/// component after another is opened and let go of; `on_component` hears the number of each before.
+/// component after another is opened and let go of; `on_component` hears of each before.
 ///
 /// # Errors
 /// If a golden value cannot be read, a graph does not fit it, a run fails, or `cancel` is raised.
 pub fn deviations(
     package: &Package,
     open: &mut Open<'_>,
-    on_component: &mut dyn FnMut(usize),
+    on_component: &mut dyn FnMut(Component),
     cancel: &Cancel,
 ) -> Result<Vec<Deviation>> {
     let Some(golden) = &package.manifest().golden else { return Ok(Vec::new()) };
     let mut deviations = Vec::new();
-    for (index, (name, spec)) in golden.entries().into_iter().enumerate() {
-        on_component(index);
-        let mut component = Component::open(name, package, open)?;
-        let error = deviation(&mut component, package, spec, cancel)?;
-        deviations.push(Deviation { component: name.to_owned(), error, bound: spec.bound });
+    for (component, spec) in golden.entries() {
+        on_component(component);
+        let mut opened = Opened::new(component, package, open)?;
+        let error = deviation(&mut opened, package, spec, cancel)?;
+        deviations.push(Deviation { component: component.field().to_owned(), error, bound: spec.bound });
     }
     Ok(deviations)
 }
 
 /// Root mean square of the error over the deviation of what is expected, all cases together.
 fn deviation(
-    component: &mut Component,
+    component: &mut Opened,
     package: &Package,
     spec: &GoldenSpec,
     cancel: &Cancel,
@@ -97,7 +97,7 @@ impl Sums {
 }
 
 /// A component's graphs, open.
-enum Component {
+enum Opened {
     /// One graph, one run.
     Plain(Box<dyn Graph>),
     /// The first and the next graph of a VAE's encoder, and frames to a latent frame.
@@ -106,24 +106,24 @@ enum Component {
     Decoder(Box<dyn Graph>, Option<Box<dyn Graph>>),
 }
 
-impl Component {
-    fn open(name: &str, package: &Package, open: &mut Open<'_>) -> Result<Self> {
+impl Opened {
+    fn new(component: Component, package: &Package, open: &mut Open<'_>) -> Result<Self> {
         let stepped = package.manifest().graphs.is_stepped();
         let mut pair = |first, next| {
             let next = stepped.then_some(next);
             Ok::<_, Error>((open(first)?, next.map(&mut *open).transpose()?))
         };
-        match name {
-            "vae_encoder" => {
+        match component {
+            Component::VaeEncoder => {
                 let (first, next) = pair(GraphKind::VaeEncFirst, GraphKind::VaeEncNext)?;
                 Ok(Self::Encoder(first, next, package.manifest().latent.temporal))
             }
-            "vae_decoder" => {
+            Component::VaeDecoder => {
                 let (first, next) = pair(GraphKind::VaeDecFirst, GraphKind::VaeDecNext)?;
                 Ok(Self::Decoder(first, next))
             }
-            "transformer" => Ok(Self::Plain(open(GraphKind::Transformer)?)),
-            _ => Ok(Self::Plain(open(GraphKind::TextEncoder)?)),
+            Component::Transformer => Ok(Self::Plain(open(GraphKind::Transformer)?)),
+            Component::TextEncoder => Ok(Self::Plain(open(GraphKind::TextEncoder)?)),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! A package is input from strangers. [`Package::open`] reads the manifest, checks every field,
 //! resolves every path inside the folder, refuses links and files that the manifest does not list,
-//! compares sizes and SHA-256, and reads what the graphs declare and their weights before anything is loaded. Each error names the file and the field,
-//! and says what was expected and what was found. The format is described in `FORMAT.md` and, for
-//! machines, in `manifest.schema.json`.
+//! compares sizes and SHA-256, and reads what the graphs declare and their weights before anything is
+//! loaded. Each error names the file and the field, and says what was expected and what was found. The
+//! format is described in `FORMAT.md` and, for machines, in `manifest.schema.json`.
 
 mod acceptance;
 mod catalogue;
@@ -29,7 +29,7 @@ pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use contract::outline;
 pub use install::add;
 pub use manifest::{
-    Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs, HeldSpec,
+    Component, Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs, HeldSpec,
     LatentSpec, Licence, Limits, Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec, ScheduleKind,
     Source, TextSpec, TextWeights, TokenizerSpec,
 };

@@ -448,14 +448,39 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Field name and golden values of each component.
-    pub fn entries(&self) -> [(&'static str, &GoldenSpec); 4] {
+    /// Golden values of each component.
+    pub fn entries(&self) -> [(Component, &GoldenSpec); 4] {
         [
-            ("text_encoder", &self.text_encoder),
-            ("transformer", &self.transformer),
-            ("vae_encoder", &self.vae_encoder),
-            ("vae_decoder", &self.vae_decoder),
+            (Component::TextEncoder, &self.text_encoder),
+            (Component::Transformer, &self.transformer),
+            (Component::VaeEncoder, &self.vae_encoder),
+            (Component::VaeDecoder, &self.vae_decoder),
         ]
+    }
+}
+
+/// A part of a model that can be run on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// Tokens to embedding.
+    TextEncoder,
+    /// Noisy latent to velocity.
+    Transformer,
+    /// Frames to latent.
+    VaeEncoder,
+    /// Latent to frames.
+    VaeDecoder,
+}
+
+impl Component {
+    /// Its field of `golden` in the manifest.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::TextEncoder => "text_encoder",
+            Self::Transformer => "transformer",
+            Self::VaeEncoder => "vae_encoder",
+            Self::VaeDecoder => "vae_decoder",
+        }
     }
 }
 

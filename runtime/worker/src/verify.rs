@@ -4,13 +4,20 @@ use pickup_core::protocol::Deviation;
 use pickup_core::{Cancel, Event, Graph, Phase, Progress, Provider, ProviderChoice, Result};
 use pickup_engine::GraphSource;
 use pickup_families::golden;
-use pickup_package::{GraphKind, Package};
+use pickup_package::{Component, GraphKind, Package};
 use std::path::Path;
 
 use crate::connect;
 
-/// What a job calls each component's part, in the order of the manifest's golden values.
-const PHASES: [Phase; 4] = [Phase::Text, Phase::Denoise, Phase::Encode, Phase::Decode];
+/// What a job calls a component's part, and which share of the components is run before it.
+const fn part(component: Component) -> (Phase, f32) {
+    match component {
+        Component::TextEncoder => (Phase::Text, 0.0),
+        Component::Transformer => (Phase::Denoise, 0.25),
+        Component::VaeEncoder => (Phase::Encode, 0.5),
+        Component::VaeDecoder => (Phase::Decode, 0.75),
+    }
+}
 
 /// How far the components of the package in `folder` are from its golden values, and where they were run.
 ///
@@ -25,9 +32,8 @@ pub(crate) fn verify(
     let package = Package::open(folder)?;
     let source = connect::connect(choice)?;
     source.warnings().into_iter().for_each(|warning| hear(Event::Warning(warning)));
-    let mut tell = |index: usize| {
-        let phase = PHASES.get(index).copied().unwrap_or(Phase::Decode);
-        let fraction = index as f32 / PHASES.len() as f32;
+    let mut tell = |component: Component| {
+        let (phase, fraction) = part(component);
         hear(Event::Progress(Progress { phase, step: 0, steps: 0, fraction, seconds_left: None }));
     };
     let mut open =
