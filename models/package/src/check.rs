@@ -30,7 +30,9 @@ pub(crate) fn check(manifest: &Manifest) -> Checked {
     check_sampler(&manifest.sampler)?;
     check_presets(manifest)?;
     let golden = manifest.golden.iter().flat_map(|golden| golden.entries());
-    golden.into_iter().try_for_each(|(component, spec)| check_golden(component.field(), spec, &manifest.files))
+    golden
+        .into_iter()
+        .try_for_each(|(component, spec)| check_golden(component.field(), spec, &manifest.files))
 }
 
 fn wrong(field: impl Display, expected: impl Display, found: impl Display) -> Checked {

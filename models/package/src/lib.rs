@@ -29,9 +29,9 @@ pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use contract::outline;
 pub use install::add;
 pub use manifest::{
-    Component, Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs, HeldSpec,
-    LatentSpec, Licence, Limits, Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec, ScheduleKind,
-    Source, TextSpec, TextWeights, TokenizerSpec,
+    Component, Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs,
+    HeldSpec, LatentSpec, Licence, Limits, Manifest, Preset, Presets, RateSpec, SamplerKind, SamplerSpec,
+    ScheduleKind, Source, TextSpec, TextWeights, TokenizerSpec,
 };
 pub use package::{GraphKind, Package};
 pub use path::check_path;
