@@ -96,8 +96,9 @@ def manifest(folder: Path, precision: dict[str, str]) -> dict:
 
 
 def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs of a graph on the processor, by name; weights stay mapped, as in Pickup."""
+    """The outputs of a graph on the processor, by name; weights stay mapped, and as narrow as they are, as in Pickup."""
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_LAYOUT
     options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     given = {spec.name: inputs[spec.name] for spec in session.get_inputs()}

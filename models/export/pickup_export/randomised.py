@@ -98,6 +98,9 @@ def random_weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     if "shared" in name or "embed_tokens" in name:
         return noise
     fan_in = torch.Size(shape[1:]).numel()
+    if name.endswith("SelfAttention.q.weight"):
+        # T5 does not divide its scores by the root of their width; its q is that much smaller, or one token would take all.
+        fan_in *= XXL["d_kv"]
     return noise.mul_(fan_in**-0.5)
 
 

@@ -128,7 +128,8 @@ class Checkpoint:
             if held[leaf].shape != tensor.shape:
                 raise Unfit(f"{self.folder / name}: expected {key} of shape {list(held[leaf].shape)}, found {list(tensor.shape)}. "
                             "The weights are not those of config.json.")
-            tensor = tensor if layer in large else tensor.float()
+            # A small one that stayed a part of its mapped file would keep all of it in memory.
+            tensor = tensor if layer in large else tensor.to(torch.float32, copy=True)
             held[leaf] = nn.Parameter(tensor, requires_grad=False) if held is layer._parameters else tensor
         tie(module)
         missing = [key for key, weight in module.named_parameters() if weight.is_meta]
