@@ -17,9 +17,11 @@ from . import report  # noqa: E402
 from .errors import Unfit  # noqa: E402
 from .families import ltx, wan_ti2v, wan_vace  # noqa: E402
 from .hub import fetched  # noqa: E402
+from .lora import Adapted, Lora, recorded  # noqa: E402
 from .package import Precision, complete, merged, write_components  # noqa: E402
 from .randomised import RECIPES, RandomCheckpoint  # noqa: E402
 from .source import Checkpoint  # noqa: E402
+from .steps import NAMES, steps_fields  # noqa: E402
 
 FAMILIES = {"wan-vace": wan_vace, "wan-ti2v": wan_ti2v, "ltx": ltx}
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md")
@@ -37,6 +39,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the package's folder; it must not be there yet, or be empty")
     parser.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="of transformer and VAE [default: fp16]")
     parser.add_argument("--text", choices=("int8", "fp16", "fp32"), default="int8", help="weights of the text encoder [default: int8]")
+    parser.add_argument("--lora", action="append", default=[], metavar="FILE[:STRENGTH]",
+                        help="a LoRA to merge into the transformer, in full or at a strength such as 0.8; may be given again")
+    parser.add_argument("--steps-preset", choices=NAMES, help="steps of a distilled model, without guidance, instead of the published model's")
     parser.add_argument("--licence", type=Path, help="the licence's text [default: LICENSE in the checkpoint's folder]")
     parser.add_argument("--name", help="what requests call the model [default: the published model's name]")
     parser.add_argument("--title", help="what a person reads [default: the published model's title]")
@@ -67,14 +72,17 @@ def opened(options: argparse.Namespace) -> Checkpoint:
     return RandomCheckpoint(recipe, options.out.with_name(options.out.name + ".random"))
 
 
-def manifest_fields(options: argparse.Namespace, checkpoint: Checkpoint) -> dict:
+def manifest_fields(options: argparse.Namespace, checkpoint: Checkpoint, loras: list[Lora]) -> dict:
     """Fields of the manifest that do not follow from the model itself."""
-    published = FAMILIES[options.family].PUBLISHED
+    family = FAMILIES[options.family]
+    published = family.PUBLISHED
     if options.random:
         published = merged(published, {**RANDOM, "title": published["title"] + RANDOM["title"]})
     own = {key: value for key, value in {"name": options.name, "title": options.title}.items() if value}
-    origin = options.random or Path(options.source).resolve().name
-    return merged(merged(published, own), {"source": {"origin": origin, "revision": checkpoint.revision()}})
+    if options.steps_preset:
+        own |= steps_fields(options.steps_preset, family.NAME)
+    origin = {"origin": options.random or Path(options.source).resolve().name, "revision": checkpoint.revision()}
+    return merged(merged(published, own), {"source": recorded(origin, loras)})
 
 
 def begin(aside: Path, fields: dict, precision: Precision) -> None:
@@ -91,16 +99,18 @@ def export(options: argparse.Namespace) -> None:
     """Write the package aside, and put it in its place when it is whole."""
     check_out(options.out)
     family, precision = FAMILIES[options.family], Precision(options.dtype, options.text)
+    loras = [Lora.parse(text) for text in options.lora]
     checkpoint = opened(options)
     family.check(checkpoint)
     licence = licence_text(options.licence, checkpoint.folder)
-    fields = manifest_fields(options, checkpoint)
+    fields = manifest_fields(options, checkpoint, loras)
+    source = Adapted(checkpoint, loras, family, precision.model)
     aside = options.out.with_name(options.out.name + ".part")
     begin(aside, fields, precision)
-    differences = write_components(checkpoint, family, precision, aside)
+    differences = write_components(source, family, precision, aside)
     (aside / "export.part").unlink()
-    report.write(aside / "export.md", fields["title"], differences)
-    complete(checkpoint, family, precision, fields, licence, aside)
+    report.write(aside / "export.md", fields["title"], differences, loras)
+    complete(source, family, precision, fields, licence, aside)
     if options.out.exists():
         options.out.rmdir()
     aside.rename(options.out)

@@ -97,7 +97,8 @@ def write_components(source: Source, family: ModuleType, precision: Precision, f
 
 
 def complete(source: Source, family: ModuleType, precision: Precision, fields: dict, licence: str, folder: Path) -> None:
-    """Put all else beside the graphs. `fields` are those of the manifest that do not follow from the model itself."""
+    """Put all else beside the graphs. `fields` are those of the manifest that do not follow from the model itself, or are
+    chosen against it."""
     tokenizer, pad_id = source.tokenizer()
     save_tokenizer(tokenizer, folder / "tokenizer" / "tokenizer.json")
     (folder / "LICENSE").write_text(licence, encoding="utf-8", newline="\n")
@@ -107,7 +108,7 @@ def complete(source: Source, family: ModuleType, precision: Precision, fields: d
     if precision.text != precision.model:
         given["text"] = {"weights": precision.text}
     configurations = {name: source.settings(name) for name in (*COMPONENTS, "scheduler")}
-    write_manifest(folder, merged(merged(fields, given), family.facts(configurations)))
+    write_manifest(folder, merged(merged(given, family.facts(configurations)), fields))
 
 
 #: fields of a manifest in the order that people read them

@@ -11,6 +11,7 @@ import torch
 
 from . import golden
 from .errors import Unfit
+from .lora import Lora
 
 #: how people call the parts of a package
 TITLES = {"text_encoder": "text encoder", "transformer": "transformer", "vae_encoder": "VAE encoder", "vae_decoder": "VAE decoder"}
@@ -50,7 +51,7 @@ def check(name: str, precision: str, folder: Path) -> list[Difference]:
     return found
 
 
-def write(path: Path, title: str, differences: list[Difference]) -> None:
+def write(path: Path, title: str, differences: list[Difference], loras: list[Lora]) -> None:
     """The report, for people."""
     sizes = ", ".join(f"{f}×{h}×{w}" for f, h, w, _ in (*golden.SIZES["transformer"], *golden.SIZES["vae"]))
     lines = [f"# Export of {title}", "",
@@ -59,4 +60,7 @@ def write(path: Path, title: str, differences: list[Difference]) -> None:
              "| component | weights | largest error | relative error | bound | 1 − cosine |", "|---|---|---|---|---|---|"]
     lines += [f"| {found.component} | {found.precision} | {found.largest:.1e} | {found.relative:.1e} | {golden.BOUNDS[found.precision]:.0e} | "
               f"{1 - found.cosine:.1e} |" for found in differences]
+    if loras:
+        lines += ["", "Merged into the transformer:", "", "| LoRA | strength | SHA-256 |", "|---|---|---|"]
+        lines += [f"| {lora.path.name} | {lora.strength:g} | {lora.digest()} |" for lora in loras]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

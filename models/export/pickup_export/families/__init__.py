@@ -4,6 +4,7 @@ A family is a module with
 
     NAME                                its name in a manifest
     PUBLISHED                           fields of the published model's manifest that its makers recommend
+    ORIGINAL                            what its makers call the transformer's layers, in pairs with diffusers' names
     check(checkpoint)                   raises `Unfit` unless it is of this family
     Graph(module)                       the transformer with the graph's inputs and output
     sample(config, f, h, w, l, rng)     random inputs of that, by name

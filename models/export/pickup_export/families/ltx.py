@@ -21,6 +21,8 @@ from ..source import Checkpoint
 from ..timesteps import exported_timesteps
 
 NAME = "ltx"
+#: names of layers in diffusers, in part, and in LTX-Video's own code
+ORIGINAL = (("norm_q", "q_norm"), ("norm_k", "k_norm"), ("time_embed", "adaln_single"))
 
 #: LTX-Video 2B 0.9.5; what should not be seen is in our words
 PUBLISHED = {

@@ -21,6 +21,13 @@ from ..timesteps import exported_timesteps
 
 #: latents to a token, in each direction
 PATCH = 2
+#: names of layers in diffusers, in part, and in Wan's own code
+ORIGINAL = (("attn1.to_out.0", "self_attn.o"), ("attn2.to_out.0", "cross_attn.o"), ("attn1.to_", "self_attn."), ("attn2.to_", "cross_attn."),
+            ("attn1.", "self_attn."), ("attn2.", "cross_attn."), ("norm2", "norm3"), ("ffn.net.0.proj", "ffn.0"), ("ffn.net.2", "ffn.2"),
+            ("condition_embedder.text_embedder.linear_1", "text_embedding.0"), ("condition_embedder.text_embedder.linear_2", "text_embedding.2"),
+            ("condition_embedder.time_embedder.linear_1", "time_embedding.0"), ("condition_embedder.time_embedder.linear_2", "time_embedding.2"),
+            ("condition_embedder.time_proj", "time_projection.1"), (".proj_in", ".before_proj"), (".proj_out", ".after_proj"),
+            ("proj_out", "head.head"), (".scale_shift_table", ".modulation"), ("scale_shift_table", "head.modulation"))
 
 
 def grid() -> tuple[dict, dict]:

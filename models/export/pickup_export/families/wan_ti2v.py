@@ -14,7 +14,7 @@ from ..randoms import normal, uniform
 from ..source import Checkpoint
 from . import wan
 
-trace_vae, vae_cases = wan.trace_vae, wan.vae_cases
+trace_vae, vae_cases, ORIGINAL = wan.trace_vae, wan.vae_cases, wan.ORIGINAL
 NAME = "wan_ti2v"
 
 #: Wan2.2-TI2V-5B

@@ -13,7 +13,7 @@ from ..randoms import normal
 from ..source import Checkpoint
 from . import wan
 
-trace_vae, vae_cases = wan.trace_vae, wan.vae_cases
+trace_vae, vae_cases, ORIGINAL = wan.trace_vae, wan.vae_cases, wan.ORIGINAL
 NAME = "wan_vace"
 
 #: Wan2.1-VACE-1.3B
