@@ -5,6 +5,7 @@ mod bundle;
 mod checks;
 mod contact;
 mod demo;
+mod full;
 mod layers;
 mod python;
 mod reference;
@@ -35,6 +36,11 @@ enum Task {
         /// Of what
         #[arg(value_enum, default_value_t)]
         part: accept::Part,
+        /// Of the models at full size these, by their names in the catalogue [default: all]
+        models: Vec<String>,
+        /// Leave the packages of the models at full size in target/accept/full
+        #[arg(long)]
+        keep: bool,
     },
     /// Run the whole test suite; with --reference, make the golden values anew and compare.
     Test {
@@ -53,7 +59,7 @@ fn main() -> Result<()> {
         Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
         Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
         Task::Demo => demo::run(),
-        Task::Accept { part } => accept::run(part),
+        Task::Accept { part, models, keep } => accept::run(part, &models, keep),
         Task::Test { reference: false } => suite::run(),
         Task::Test { reference: true } => reference::run(),
         Task::CheckLayers => layers::check(),

@@ -4,16 +4,22 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{python, shell};
+use crate::{bundle, python, shell, suite};
+
+/// The exporter's folder.
+pub fn exporter() -> PathBuf {
+    shell::root().join("models/export")
+}
 
 /// The lock file of the Python environment with PyTorch.
 pub fn lock() -> PathBuf {
-    shell::root().join("models/export/requirements.lock")
+    exporter().join("requirements.lock")
 }
 
-/// Sets the environment up, makes the values, compares.
+/// Sets the environment up, makes the values, compares; some tests run packages by the command line.
 pub fn run() -> Result<()> {
-    let export = shell::root().join("models/export");
+    bundle::make()?;
+    let export = exporter();
     let python = python::reference_environment(&lock())?;
     shell::say("making the golden values anew");
     shell::run(
@@ -23,7 +29,8 @@ pub fn run() -> Result<()> {
             .arg(shell::root().join("tests/goldens")),
     )?;
     shell::say("testing the exporter's command");
-    shell::run(Command::new(&python).args(["-m", "unittest", "tests"]).current_dir(&export))?;
+    let mut tests = Command::new(&python);
+    shell::run(suite::environment(tests.args(["-m", "unittest", "tests"]).current_dir(&export)))?;
     shell::say("testing the starter's scripts");
     let starter = shell::root().join("models/starter");
     shell::run(Command::new(python).args(["-m", "unittest", "tests"]).current_dir(starter))
