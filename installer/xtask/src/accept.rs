@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{bundle, full, python, reference, runtime, shell, suite};
+use crate::{bundle, full, melt, python, reference, runtime, shell, suite};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +13,8 @@ pub enum Part {
     /// Plugin, runtime and command line, through the bundle (a few minutes)
     #[default]
     Product,
+    /// The plugin in hosts: random actions, known frames, gaps, waits, clicks, saved projects, melt (ten minutes)
+    Hosts,
     /// The starter model, by judges that see pixels only (a few minutes, after PyTorch is installed)
     Starter,
     /// Real models: components, pipelines and packages, on the tiny ones (a few minutes, after PyTorch is installed)
@@ -32,6 +34,7 @@ pub fn run(part: Part, names: &[String], keep: bool) -> Result<()> {
     );
     match part {
         Part::Product => product(),
+        Part::Hosts => hosts(),
         Part::Starter => starter(),
         Part::Models => models(),
         Part::Full => full::run(names, keep),
@@ -103,7 +106,7 @@ pub fn results() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Runs every acceptance test and prints the table.
+/// Runs every acceptance test that belongs to no other part and prints the table.
 ///
 /// The tests named `acceptance…` measure, assert and print one line per figure:
 /// `accept: <what> | <measured> | <bound>`. This runs them alone and lists the lines, so that a
@@ -112,7 +115,26 @@ fn product() -> Result<()> {
     runtime::setup()?;
     bundle::build()?;
     bundle::lay_out()?;
-    tabulate(vec![rust_tests(&["--tests"])], &[])
+    tabulate(vec![rust_tests(&["--tests"], &["acceptance", "--skip", HOSTS])], &[])
+}
+
+/// How the tests of the plugin in hosts begin.
+const HOSTS: &str = "acceptance_hosts";
+
+/// What has to hold in hosts. Those tests that need melt, or measure time, are no part of the suite.
+fn hosts() -> Result<()> {
+    runtime::setup()?;
+    bundle::build()?;
+    bundle::lay_out()?;
+    let melt = melt::program().inspect_err(|error| shell::say(&format!("melt is left out: {error:#}")));
+    let (mut named, mut elsewhere) = (vec![HOSTS, "--include-ignored"], Vec::new());
+    if melt.is_err() {
+        named.extend(["--skip", "acceptance_hosts_melt"]);
+        elsewhere.push(("melt: pixels of all cases", "the command line's", "not measured"));
+    }
+    let mut tests = rust_tests(&["--tests"], &named);
+    tests.env("PICKUP_TEST_MELT", melt::launcher());
+    tabulate(vec![tests], &elsewhere)
 }
 
 /// What has to hold of real models and is not measured here: its bound, and what measures it.
@@ -137,15 +159,16 @@ fn models() -> Result<()> {
     runtime::setup()?;
     bundle::build()?;
     bundle::lay_out()?;
-    let rust = rust_tests(&["--test", "parity", "--test", "bad_package", "--test", "fused"]);
+    let files = ["--test", "parity", "--test", "bad_package", "--test", "fused"];
+    let rust = rust_tests(&files, &["acceptance"]);
     tabulate(vec![rust, exporter_tests()?], &ELSEWHERE)
 }
 
-/// The acceptance tests that `chosen` names to cargo.
-fn rust_tests(chosen: &[&str]) -> Command {
+/// The tests that are `named` so, in the `files` that cargo is told of.
+fn rust_tests(files: &[&str], named: &[&str]) -> Command {
     // The whole workspace, as the suite has built it: a part of it would be built with other features.
     let mut cargo = shell::cargo(&["test", "--workspace", "--release", "--locked"]);
-    cargo.args(chosen).args(["--no-fail-fast", "--", "acceptance", "--nocapture", "--test-threads", "1"]);
+    cargo.args(files).args(["--no-fail-fast", "--"]).args(named).args(["--nocapture", "--test-threads", "1"]);
     cargo.env("PICKUP_ACCEPT", "1"); // tests that the suite shortens run whole
     suite::environment(&mut cargo);
     cargo

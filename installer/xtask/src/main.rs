@@ -7,6 +7,7 @@ mod contact;
 mod demo;
 mod full;
 mod layers;
+mod melt;
 mod python;
 mod reference;
 mod runtime;
@@ -44,6 +45,9 @@ enum Task {
     },
     /// Run the whole test suite; with --reference, make the golden values anew and compare.
     Test {
+        /// Fetch another program that loads the plugin, and run the cases for it.
+        #[arg(long, conflicts_with = "reference")]
+        host: Option<Host>,
         /// Set up PyTorch and diffusers in target/reference-env and check the committed golden values.
         #[arg(long)]
         reference: bool,
@@ -54,14 +58,22 @@ enum Task {
     Lint,
 }
 
+/// A host that we did not write.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Host {
+    /// MLT's command line, from Debian
+    Melt,
+}
+
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
         Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
         Task::Demo => demo::run(),
         Task::Accept { part, models, keep } => accept::run(part, &models, keep),
-        Task::Test { reference: false } => suite::run(),
-        Task::Test { reference: true } => reference::run(),
+        Task::Test { host: Some(Host::Melt), .. } => melt::test(),
+        Task::Test { reference: true, .. } => reference::run(),
+        Task::Test { .. } => suite::run(),
         Task::CheckLayers => layers::check(),
         Task::Lint => checks::lint(),
     }

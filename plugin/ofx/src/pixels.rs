@@ -7,6 +7,7 @@
 use crate::format::{Components, Depth};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use std::sync::LazyLock;
 
 /// Pixels converted at a time where a row in between is needed.
 const CHUNK: usize = 256;
@@ -70,22 +71,23 @@ fn write_picked(
 /// As many samples as `from` holds, into `row`.
 fn write_samples(depth: Depth, from: &[f16], row: &mut [u8]) {
     match depth {
-        Depth::Byte => through_floats(from, row, 1, |floats, bytes| {
-            bytes.iter_mut().zip(floats).for_each(|(byte, x)| *byte = to_byte(*x));
-        }),
-        Depth::Short => through_floats(from, row, 2, |floats, bytes| {
-            bytes
-                .chunks_exact_mut(2)
-                .zip(floats)
-                .for_each(|(b, x)| b.copy_from_slice(&to_short(*x).to_ne_bytes()));
-        }),
+        Depth::Byte => {
+            let codes = &*BYTES;
+            row.iter_mut().zip(from).for_each(|(byte, x)| *byte = codes[x.to_bits() as usize]);
+        }
+        Depth::Short => {
+            let codes = &*SHORTS;
+            let (shorts, _) = row.as_chunks_mut::<2>();
+            shorts.iter_mut().zip(from).for_each(|(b, x)| *b = codes[x.to_bits() as usize].to_ne_bytes());
+        }
         Depth::Half => row.copy_from_slice(bytemuck::cast_slice(from)),
         // A host's rows are aligned in practice; the other way is for the ones that are not.
         Depth::Float => match bytemuck::try_cast_slice_mut::<u8, f32>(row) {
             Ok(floats) => from.convert_to_f32_slice(floats),
-            Err(_) => through_floats(from, row, 4, |floats, bytes| {
-                bytes.copy_from_slice(bytemuck::cast_slice(floats))
-            }),
+            Err(_) => {
+                let (floats, _) = row.as_chunks_mut::<4>();
+                floats.iter_mut().zip(from).for_each(|(b, x)| *b = x.to_f32().to_ne_bytes());
+            }
         },
     }
 }
@@ -105,25 +107,26 @@ fn read_samples(depth: Depth, row: &[u8], into: &mut [f16]) {
     }
 }
 
+/// Samples of bytes, shorts or floats. Halves are copied as they are.
 fn read_floats(depth: Depth, bytes: &[u8], floats: &mut [f32]) {
-    let size = depth.bytes();
-    for (float, sample) in floats.iter_mut().zip(bytes.chunks_exact(size)) {
-        *float = match *sample {
-            [byte] => f32::from(byte) / 255.0,
-            [a, b] => f32::from(u16::from_ne_bytes([a, b])) / 65535.0,
-            [a, b, c, d] => limited(f32::from_ne_bytes([a, b, c, d])),
-            _ => 0.0,
-        };
+    let floats = floats.iter_mut();
+    match depth.bytes() {
+        1 => floats.zip(bytes).for_each(|(float, byte)| *float = f32::from(*byte) / 255.0),
+        2 => floats
+            .zip(bytes.as_chunks::<2>().0)
+            .for_each(|(float, short)| *float = f32::from(u16::from_ne_bytes(*short)) / 65535.0),
+        _ => floats
+            .zip(bytes.as_chunks::<4>().0)
+            .for_each(|(float, own)| *float = limited(f32::from_ne_bytes(*own))),
     }
 }
 
-fn through_floats(from: &[f16], row: &mut [u8], size: usize, write: impl Fn(&[f32], &mut [u8])) {
-    let mut floats = [0f32; CHUNK];
-    for (from, row) in from.chunks(CHUNK).zip(row.chunks_mut(CHUNK * size)) {
-        let floats = &mut floats[..from.len()];
-        from.convert_to_f32_slice(floats);
-        write(floats, row);
-    }
+/// The code of every half, by its bits: looking it up is faster than computing it.
+static BYTES: LazyLock<Box<[u8]>> = LazyLock::new(|| every_half().map(|x| to_byte(x.to_f32())).collect());
+static SHORTS: LazyLock<Box<[u16]>> = LazyLock::new(|| every_half().map(|x| to_short(x.to_f32())).collect());
+
+fn every_half() -> impl Iterator<Item = f16> {
+    (0..=u16::MAX).map(f16::from_bits)
 }
 
 /// `round(clamp(x, 0, 1) · 255)`. Exact for every half: 11 bits times 8 fit into a float's 24.
@@ -145,10 +148,6 @@ fn limited(x: f32) -> f32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn every_half() -> impl Iterator<Item = f16> {
-        (0..=u16::MAX).map(f16::from_bits)
-    }
 
     /// The closed form in exact integer arithmetic: a half is `m · 2^-24` for an integer `m`.
     fn exact(x: f16, scale: i128) -> i128 {

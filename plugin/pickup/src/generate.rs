@@ -14,7 +14,7 @@ use crate::instance::{Instance, newer};
 use crate::make::{Made, Place, Watch, estimate, find_gap, make};
 use crate::params::{Values, id};
 use crate::state::{Stored, TakeState};
-use crate::status;
+use crate::{status, texts};
 
 /// What a change of a parameter by the user leads to.
 ///
@@ -29,9 +29,9 @@ pub fn changed(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> Ho
     }
     let place = Place { instance, effect, now: now(effect, changed) };
     match changed.name.as_str() {
-        id::GENERATE => press(place, "Generate", generate),
-        id::ESTIMATE => press(place, "Estimate", tell_cost),
-        id::FIND_GAP => press(place, "Find gap", propose_gap),
+        id::GENERATE => press(place, id::GENERATE, generate),
+        id::ESTIMATE => press(place, id::ESTIMATE, tell_cost),
+        id::FIND_GAP => press(place, id::FIND_GAP, propose_gap),
         id::CANCEL => {
             instance.cancel();
             Ok(Reply::Done)
@@ -190,7 +190,7 @@ struct Bar<'h> {
 
 impl<'h> Bar<'h> {
     fn new(effect: Effect<'h>, cancel: &Cancel) -> Self {
-        let bar = Some(Progress::start(effect, "Pickup: Gathering frames", "pickup.generate"));
+        let bar = Some(Progress::start(effect, &texts::line("barGathering", &[]), "pickup.generate"));
         let now = Instant::now();
         Self {
             effect,
@@ -210,7 +210,7 @@ impl<'h> Bar<'h> {
             self.label_at = Instant::now();
             // The old bar ends before the new one starts.
             self.bar = None;
-            let label = format!("Pickup: {}", progress.phase.label());
+            let label = texts::line("barPhase", &[("phase", &progress.phase.label())]);
             self.bar = Some(Progress::start(self.effect, &label, "pickup.generate"));
         }
         if self.status_at.elapsed() >= CALM {

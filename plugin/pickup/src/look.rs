@@ -1,9 +1,11 @@
 //! What an image of the host shows, and the plate it makes.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use pickup_core::{Error, Result};
-use pickup_ofx::{Components, Depth, Image, RectI, pixels};
+use pickup_ofx::{Components, Depth, Image, RectI, pixels, threads};
 use pickup_takes::PlateBuffer;
+use std::ops::Range;
 
 use crate::footage::{Colour, Look, Sketch};
 
@@ -23,8 +25,14 @@ pub fn look(image: &Image<'_>) -> Look {
     let Some(first) = image.row(bounds.y1).and_then(|row| row.get(..pixel)).map(<[u8]>::to_vec) else {
         return Look::Missing;
     };
-    let constant = rows().all(|row| row.chunks_exact(pixel).all(|other| other == first));
-    if components == Components::Rgba && rows().all(|row| is_transparent(row, depth)) {
+    let first_row = image.row(bounds.y1).unwrap_or_default();
+    let constant =
+        first_row.chunks_exact(pixel).all(|other| other == first) && rows().all(|row| row == first_row);
+    let transparent = match constant {
+        true => is_transparent(&first, depth),
+        false => rows().all(|row| is_transparent(row, depth)),
+    };
+    if components == Components::Rgba && transparent {
         Look::Transparent
     } else if constant {
         Look::Constant(colour(depth, components, &first))
@@ -115,28 +123,52 @@ pub fn reduced_plate(image: &Image<'_>, most: usize) -> Result<PlateBuffer> {
     }
     let small = |side: usize| ((side as f64 / factor) as usize).max(1);
     let (width, height) = (small(bounds.width()), small(bounds.height()));
-    let start = |index: usize, count: usize, side: usize| index * side / count;
-    let mut row = vec![f16::ZERO; bounds.width() * 4];
-    let mut pixels = Vec::with_capacity(width * height * 4);
-    for line in 0..height {
-        let rows = start(line, height, bounds.height())..start(line + 1, height, bounds.height());
-        let mut sums = vec![[0f32; 3]; width];
-        for from_top in rows.clone() {
-            let y = bounds.y2 - 1 - from_top as i32;
-            pixels::read_row(image.depth(), image.components(), image.row(y).unwrap_or_default(), &mut row);
-            for (x, sum) in sums.iter_mut().enumerate() {
-                for column in start(x, width, bounds.width())..start(x + 1, width, bounds.width()) {
-                    (0..3).for_each(|channel| sum[channel] += row[column * 4 + channel].to_f32());
-                }
+    // Where each pixel of the plate begins and ends, in pixels of the image.
+    let parts = |count: usize, side: usize| -> Vec<Range<usize>> {
+        (0..count).map(|index| index * side / count..(index + 1) * side / count).collect()
+    };
+    let (columns, lines) = (parts(width, bounds.width()), parts(height, bounds.height()));
+    let row = |from_top: usize| image.row(bounds.y2 - 1 - from_top as i32).unwrap_or_default();
+    let rows: Vec<&[u8]> = (0..bounds.height()).map(row).collect();
+    let mut pixels = vec![f16::ONE; width * height * 4];
+    let share = height.div_ceil(threads::thread_count().clamp(1, 8));
+    let shares = lines.chunks(share).zip(pixels.chunks_mut(share * width * 4)).collect();
+    let (depth, components) = (image.depth(), image.components());
+    let done = threads::for_each(shares, |(lines, into): (&[Range<usize>], &mut [f16])| {
+        for (line, into) in lines.iter().zip(into.chunks_exact_mut(width * 4)) {
+            let means = means(depth, components, &rows[line.clone()], &columns);
+            for (pixel, mean) in into.chunks_exact_mut(4).zip(means) {
+                (0..3).for_each(|channel| pixel[channel] = f16::from_f32(mean[channel]));
             }
         }
-        for (x, sum) in sums.iter().enumerate() {
-            let columns = start(x + 1, width, bounds.width()) - start(x, width, bounds.width());
-            let count = (rows.len() * columns) as f32;
-            pixels.extend(sum.iter().map(|sum| f16::from_f32(sum / count)).chain([f16::ONE]));
-        }
+    });
+    if !done {
+        return Err(Error::runtime("a thread failed while a frame was kept."));
     }
     Ok(PlateBuffer { width: width as u32, height: height as u32, pixels })
+}
+
+/// The mean colours of the pixels that lie in some rows and each of the ranges of columns.
+fn means(depth: Depth, components: Components, rows: &[&[u8]], columns: &[Range<usize>]) -> Vec<[f32; 4]> {
+    let width = columns.last().map_or(0, |columns| columns.end);
+    let mut halves = vec![f16::ZERO; width * 4];
+    let mut samples = vec![0f32; width * 4];
+    let mut sums = vec![[0f32; 4]; columns.len()];
+    for row in rows {
+        pixels::read_row(depth, components, row, &mut halves);
+        halves.convert_to_f32_slice(&mut samples);
+        let (samples, _) = samples.as_chunks::<4>();
+        for (sum, columns) in sums.iter_mut().zip(columns) {
+            for pixel in &samples[columns.clone()] {
+                (0..4).for_each(|channel| sum[channel] += pixel[channel]);
+            }
+        }
+    }
+    for (sum, columns) in sums.iter_mut().zip(columns) {
+        let count = (rows.len() * columns.len()) as f32;
+        sum.iter_mut().for_each(|sum| *sum /= count);
+    }
+    sums
 }
 
 /// Width and height of a rectangle of pixels.
@@ -167,6 +199,18 @@ mod tests {
         assert!(is_zero(&f16::NEG_ZERO.to_ne_bytes(), Depth::Half));
         assert!(is_zero(&(-0.0f32).to_ne_bytes(), Depth::Float));
         assert!(!is_zero(&1e-30f32.to_ne_bytes(), Depth::Float));
+    }
+
+    /// The closed form: what is reduced is a ramp, whose means lie in the middle.
+    #[test]
+    fn a_part_s_colour_is_the_mean_of_its_pixels() {
+        let row: Vec<u8> = (0..6u8).flat_map(|x| [x * 10, 255, 0, 255]).collect();
+        let other: Vec<u8> = (0..6u8).flat_map(|x| [x * 10 + 20, 255, 0, 255]).collect();
+        let columns = [0..2, 2..3, 3..6];
+        let means = means(Depth::Byte, Components::Rgba, &[&row, &other], &columns);
+        for (mean, code) in means.iter().zip([15.0, 30.0, 50.0]) {
+            assert!((mean[0] * 255.0 - code).abs() < 0.1 && mean[1] == 1.0 && mean[2] == 0.0, "{mean:?}");
+        }
     }
 
     #[test]

@@ -15,15 +15,26 @@ pub struct Picture<'a> {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
-    /// `height · width · 4` samples.
+    /// Rows from `first` on, of `width · 4` samples each.
     pub pixels: &'a [f16],
+    /// The row that `pixels` begin with.
+    pub first: usize,
+    /// Every row that lies before `pixels` or behind them.
+    pub ground: &'a [f16],
 }
 
 impl<'a> Picture<'a> {
+    /// A picture of `height · width · 4` samples.
+    #[must_use]
+    pub const fn whole(width: usize, height: usize, pixels: &'a [f16]) -> Self {
+        Self { width, height, pixels, first: 0, ground: &[] }
+    }
+
     /// Row `y`, counted from the top.
     fn row(&self, y: usize) -> &'a [f16] {
         let len = self.width * 4;
-        self.pixels.get(y * len..(y + 1) * len).unwrap_or_default()
+        let own = y.checked_sub(self.first).and_then(|y| self.pixels.get(y * len..(y + 1) * len));
+        own.unwrap_or(self.ground)
     }
 
     /// Writes the picture's colours, opaque, into `window` of the host's image; it covers `frame` whole. False if a
@@ -50,12 +61,12 @@ impl<'a> Picture<'a> {
         let mut runs = Vec::new();
         for y in window.y1..window.y2 {
             let row = fit.row(y);
-            let clear: Vec<bool> = row.chunks_exact(4).map(|pixel| pixel[3] == f16::ZERO).collect();
-            let mut x = window.x1;
-            for run in clear.chunk_by(|a, b| a == b) {
+            let (pixels, _) = row.as_chunks::<4>();
+            let mut x = 0;
+            for run in pixels.chunk_by(|a, b| is_clear(a) == is_clear(b)) {
                 let end = x + run.len() as i32;
-                if run[0] {
-                    runs.push((y, x, end));
+                if is_clear(&run[0]) {
+                    runs.push((y, window.x1 + x, window.x1 + end));
                 }
                 x = end;
             }
@@ -64,9 +75,14 @@ impl<'a> Picture<'a> {
     }
 }
 
+/// Whether a pixel's alpha is 0, of either sign.
+fn is_clear(pixel: &[f16; 4]) -> bool {
+    pixel[3].to_bits() << 1 == 0
+}
+
 /// A row with alpha 1.
 fn opaque(row: Cow<'_, [f16]>) -> Cow<'_, [f16]> {
-    if row.chunks_exact(4).all(|pixel| pixel[3] == f16::ONE) {
+    if row.as_chunks::<4>().0.iter().all(|pixel| pixel[3].to_bits() == f16::ONE.to_bits()) {
         return row;
     }
     let mut row = row.into_owned();
@@ -158,12 +174,20 @@ mod tests {
         let mut pixels = ramp(6, 2);
         // The upper row: columns 1, 2 and 5; the lower row: none.
         [1, 2, 5].into_iter().for_each(|x: usize| pixels[x * 4 + 3] = f16::ZERO);
-        let picture = Picture { width: 6, height: 2, pixels: &pixels };
+        let picture = Picture::whole(6, 2, &pixels);
         let frame = rect(10, 20, 16, 22);
         assert_eq!(picture.clear_runs(frame, frame), [(21, 11, 13), (21, 15, 16)]);
         assert_eq!(picture.clear_runs(frame, rect(12, 20, 15, 22)), [(21, 12, 13)]);
         let row = opaque(Cow::Borrowed(&pixels[..24]));
         assert!(row.chunks(4).all(|pixel| pixel[3] == f16::ONE));
+    }
+
+    #[test]
+    fn rows_that_a_picture_lacks_are_its_ground() {
+        let (pixels, ground) = (ramp(3, 2), vec![f16::ZERO; 12]);
+        let picture = Picture { first: 4, ground: &ground, ..Picture::whole(3, 9, &pixels) };
+        assert!((0..9).all(|y| (picture.row(y) == ground) == !(4..6).contains(&y)));
+        assert_eq!(picture.row(5), &pixels[12..]);
     }
 
     proptest! {
@@ -174,7 +198,7 @@ mod tests {
             a in 0usize..30, b in 0usize..30, row in 0usize..30,
         ) {
             let pixels = ramp(width, height);
-            let picture = Picture { width, height, pixels: &pixels };
+            let picture = Picture::whole(width, height, &pixels);
             let frame = rect(x, y, x + width as i32, y + height as i32);
             let (left, right) = ((a % width).min(b % width), (a % width).max(b % width) + 1);
             let window = rect(x + left as i32, frame.y1, x + right as i32, frame.y2);
@@ -191,7 +215,7 @@ mod tests {
         #[test]
         fn another_size_is_bilinear(width in 2usize..40, to in 2usize..40) {
             let pixels = ramp(width, width);
-            let picture = Picture { width, height: width, pixels: &pixels };
+            let picture = Picture::whole(width, width, &pixels);
             let frame = rect(0, 0, to as i32, to as i32);
             let fit = Fit::new(&picture, frame, frame);
             for y in 0..to {

@@ -18,7 +18,7 @@ use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::look;
 use crate::make::{Made, Place, Watch, generator_span, make, project_size};
-use crate::params::{self, OnRender, Values};
+use crate::params::{self, OnRender, Values, id};
 use crate::picture::Picture;
 use crate::role::Role;
 use crate::slate::{Slate, Words};
@@ -139,7 +139,7 @@ fn put_take(
 ) -> HostResult<()> {
     let Shown { take, note, index } = shown;
     let pixels = take.checked_frame(*index).map_err(|error| to_host(&error))?;
-    let picture = Picture { width: take.width() as usize, height: take.height() as usize, pixels };
+    let picture = Picture::whole(take.width() as usize, take.height() as usize, pixels);
     put_picture(&picture, output, window)?;
     if take.record().request.canvas.slots.iter().any(Slot::is_partial)
         && let Some(source) = source_image(role, effect, effect.params()?, time)?
@@ -251,29 +251,18 @@ pub fn remembers(instance: &Instance, params: Params<'_>) -> bool {
 
 fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
     let frame = whole_frame(output);
-    let slate = Slate::new(words, frame.width(), frame.height());
+    let slate = Slate::of(words, frame.width(), frame.height());
     put_picture(&slate.picture(), output, window)
 }
 
 /// Why there is no picture, and what to do next.
 fn words(instance: &Instance, shows: &Shows, user_span: Option<bool>) -> Words {
     match shows {
-        Shows::Problem(error, _) => Words { reason: error.message.clone(), hint: error.hint.clone() },
-        Shows::Take(..) => Words {
-            reason: "This frame is not part of the take.".into(),
-            hint: "Change Span start and Span end and press Generate.".into(),
-        },
-        Shows::Nothing if instance.role == Role::Generate => Words {
-            reason: "No take yet.".into(),
-            hint: "Describe the shot in Prompt and press Generate.".into(),
-        },
-        Shows::Nothing if user_span.is_some() => {
-            Words { reason: "No take yet for this span.".into(), hint: "Press Generate.".into() }
-        }
-        Shows::Nothing => Words {
-            reason: "No picture here, and no take yet.".into(),
-            hint: "Press Generate: the gap is found by itself.".into(),
-        },
+        Shows::Problem(error, _) => Words::from(error),
+        Shows::Take(..) => Words::of("slateOutside"),
+        Shows::Nothing if instance.role == Role::Generate => Words::of("slateGenerator"),
+        Shows::Nothing if user_span.is_some() => Words::of("slateSpan"),
+        Shows::Nothing => Words::of("slateGap"),
     }
 }
 
@@ -316,7 +305,7 @@ fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parki
 fn give_up(instance: &Instance, effect: Effect<'_>, values: &Values, error: Error) -> pickup_ofx::Error {
     let answer = to_host(&error);
     if error.kind != ErrorKind::Cancelled {
-        instance.note(status::failed("Generate", &error));
+        instance.note(status::failed(id::GENERATE, &error));
         // A dialogue out of a render thread would hang some hosts; the log does not.
         effect.message(Gravity::Log, "pickup.render", &error.line());
         instance.fail(values.hash(), error);

@@ -5,6 +5,7 @@ use pickup_core::{Error, Progress, TakeId};
 
 use crate::footage::FrameSpan;
 use crate::state::TakeState;
+use crate::texts::{line, words};
 
 /// What a finished job is told by.
 #[derive(Clone, Debug)]
@@ -29,74 +30,111 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
+/// Ids of the lines, and of the words of progress bars.
+#[cfg(test)]
+pub const IDS: [&str; 20] = [
+    "statusTake",
+    "statusDraft",
+    "statusPlace",
+    "statusMade",
+    "statusSeconds",
+    "statusReused",
+    "statusOtherKept",
+    "statusChosen",
+    "statusStays",
+    "statusFound",
+    "statusCost",
+    "statusNoTime",
+    "statusSomeTime",
+    "statusUnknownTime",
+    "statusSame",
+    "statusStale",
+    "statusCancelled",
+    "statusFailed",
+    "barGathering",
+    "barPhase",
+];
+
 impl Summary {
     /// `Take 3f2a91bc · starter · CPU · 14 frames in 10 steps · 6.2 s`, and the warnings behind it. Says which of
     /// how many alternatives it is, and whether another one stays.
     #[must_use]
     pub fn line(&self, state: &TakeState) -> String {
         let counted = |count: i64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let made = format!("{} in {}", counted(self.frames, "frame"), counted(self.steps.into(), "step"));
-        let time = if self.reused { "made before".to_owned() } else { format!("{:.1} s", self.seconds) };
-        let mut name = format!("{} {}", if self.draft { "Draft take" } else { "Take" }, self.take.short());
+        let seconds = format!("{:.1}", self.seconds);
+        let time = match self.reused {
+            true => line("statusReused", &[]),
+            false => line("statusSeconds", &[("seconds", &seconds)]),
+        };
+        let id = if self.draft { "statusDraft" } else { "statusTake" };
+        let mut name = line(id, &[("take", &self.take.short())]);
         if state.shown.take == self.take && state.place().1 > 1 {
             name += &place(state);
         }
-        let mut line = format!("{name} · {} · {} · {made} · {time}", self.model, self.provider);
+        let mut made = line(
+            "statusMade",
+            &[
+                ("name", &name),
+                ("model", &self.model),
+                ("provider", &self.provider),
+                ("frames", &counted(self.frames, "frame")),
+                ("steps", &counted(self.steps.into(), "step")),
+                ("time", &time),
+            ],
+        );
         if state.shown.take != self.take {
-            line += &format!(" · shown stays take {}, which is kept", state.shown.take.short());
+            made += &line("statusOtherKept", &[("take", &state.shown.take.short())]);
         }
         for warning in &self.warnings {
-            line += &format!(" · {warning}");
+            made += &format!(" · {warning}");
         }
-        line
+        made
     }
 }
 
 fn place(state: &TakeState) -> String {
     let (number, count) = state.place();
-    format!(" ({number} of {count})")
+    line("statusPlace", &[("number", &number), ("count", &count)])
 }
 
 /// The line after another take was chosen, or one was kept or let go.
 #[must_use]
 pub fn chosen(state: &TakeState) -> String {
-    let stays = if state.is_kept() { " It stays, whatever is made next." } else { "" };
-    format!("Take {}{} is shown.{stays}", state.shown.take.short(), place(state))
+    let stays = if state.is_kept() { line("statusStays", &[]) } else { String::new() };
+    line("statusChosen", &[("take", &state.shown.take.short()), ("place", &place(state))]) + &stays
 }
 
 /// The line after a gap was found.
 #[must_use]
 pub fn found(gap: FrameSpan) -> String {
-    format!("Gap found: {gap}. Press Generate to fill it.")
+    line("statusFound", &[("gap", &gap)])
 }
 
 /// The line that says what a job would cost.
 #[must_use]
 pub fn cost(estimate: &Estimate) -> String {
     let time = match (estimate.exists, estimate.seconds) {
-        (true, _) => "no time: this take was made before".to_owned(),
-        (false, Some(seconds)) => format!("about {seconds:.0} s"),
-        (false, None) => "unknown time: this model has not run here yet".to_owned(),
+        (true, _) => line("statusNoTime", &[]),
+        (false, Some(seconds)) => line("statusSomeTime", &[("seconds", &format!("{seconds:.0}"))]),
+        (false, None) => line("statusUnknownTime", &[]),
     };
-    format!(
-        "Generate takes {time}, {:.1} GB of memory on {}, {} steps at {}×{}.",
-        estimate.peak_bytes as f64 / 1e9,
-        estimate.provider.label(),
-        estimate.steps,
-        estimate.model_width,
-        estimate.model_height
+    line(
+        "statusCost",
+        &[
+            ("time", &time),
+            ("memory", &format!("{:.1}", estimate.peak_bytes as f64 / 1e9)),
+            ("provider", &estimate.provider.label()),
+            ("steps", &estimate.steps),
+            ("width", &estimate.model_width),
+            ("height", &estimate.model_height),
+        ],
     )
 }
 
 /// The line after a setting was changed.
 #[must_use]
 pub fn stale(take: &TakeId, same: bool) -> String {
-    let short = take.short();
-    if same {
-        format!("Take {short} is what these settings made.")
-    } else {
-        format!("Take {short} was made with other settings. Press Generate for a new one.")
-    }
+    line(if same { "statusSame" } else { "statusStale" }, &[("take", &take.short())])
 }
 
 /// The line while a job runs.
@@ -105,14 +143,12 @@ pub fn running(progress: &Progress) -> String {
     progress.line()
 }
 
-/// The line after a button's job failed.
+/// The line after the job of a button, given by its id, failed.
 #[must_use]
 pub fn failed(button: &str, error: &Error) -> String {
     match error.kind {
-        pickup_core::ErrorKind::Cancelled => {
-            format!("Cancelled. Nothing was kept; press {button} to start again.")
-        }
-        _ => format!("Failed: {}", error.line()),
+        pickup_core::ErrorKind::Cancelled => line("statusCancelled", &[("button", &words(button).label)]),
+        _ => line("statusFailed", &[("error", &error.line())]),
     }
 }
 

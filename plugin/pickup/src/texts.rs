@@ -1,16 +1,17 @@
-//! What users read on the parameter page, from `resources/labels.json`.
+//! What users read on the parameter page, in the status line and on slates, from `resources/labels.json`.
 
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::LazyLock;
 
-/// The words of one parameter, page, group or plugin.
+/// The words of one parameter, page, group, plugin, status line or slate.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Words {
-    /// The name.
+    /// The name; of a slate, why there is no picture; of a status line, the line, with `{names}` of what stands in it.
     pub label: String,
-    /// What it is for.
+    /// What it is for; of a slate, what to do next.
     #[serde(default)]
     pub hint: String,
     /// A text parameter's value before the first job.
@@ -38,12 +39,20 @@ pub fn options(id: &str) -> Vec<&'static str> {
     words(id).options.iter().map(String::as_str).collect()
 }
 
+/// The line of an id, with what its `{names}` stand for put in.
+#[must_use]
+pub fn line(id: &str, values: &[(&str, &dyn Display)]) -> String {
+    let text = words(id).label.clone();
+    values.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), &value.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::params::TABLE;
     use crate::role::Role;
     use crate::span::JobChoice;
+    use crate::{slate, status};
     use pickup_ofx::ParamKind;
     use std::collections::BTreeSet;
 
@@ -51,6 +60,8 @@ mod tests {
     fn every_parameter_has_its_words_and_no_words_are_left_over() {
         let mut used: BTreeSet<&str> = TABLE.iter().map(|entry| entry.definition.id).collect();
         used.extend([Role::Fill, Role::Generate].map(Role::text_id));
+        used.extend(slate::IDS);
+        used.extend(status::IDS);
         assert_eq!(used, TEXTS.keys().map(String::as_str).collect());
         for entry in TABLE.iter() {
             let words = words(entry.definition.id);
@@ -60,5 +71,15 @@ mod tests {
             assert_eq!(words.options.is_empty(), !choice, "{}", entry.definition.id);
         }
         assert_eq!(options("job").len(), JobChoice::ALL.len());
+        for id in slate::IDS {
+            assert!(words(id).label.len() > 8 && words(id).hint.len() > 8, "{id}");
+        }
+    }
+
+    #[test]
+    fn names_in_a_line_are_replaced_by_what_they_stand_for() {
+        assert_eq!(line("statusPlace", &[("number", &2), ("count", &3)]), " (2 of 3)");
+        assert_eq!(line("statusPlace", &[("number", &2)]), " (2 of {count})");
+        assert_eq!(line("nothing", &[]), "");
     }
 }

@@ -115,8 +115,12 @@ impl std::fmt::Debug for Take {
 pub(crate) fn open(root: &Path, id: &TakeId) -> Result<Take> {
     let path = take_folder(root, &id.to_string());
     if !path.is_dir() {
-        return Err(Error::storage(format!("the take {id} is not in the store {}.", root.display()))
-            .hint("Generate again, or set PICKUP_STORE to the store that has it."));
+        return Err(Error::storage(format!(
+            "the take {} is not in the store {}.",
+            id.short(),
+            root.display()
+        ))
+        .hint("Generate again, or set PICKUP_STORE to the store that has it."));
     }
     let mapped = Mapped::open(&path.join(FRAMES))?;
     let header = Header::read(mapped.bytes()).map_err(|fault| damaged(&path, fault))?;

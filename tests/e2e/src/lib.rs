@@ -15,6 +15,7 @@ mod places;
 mod play;
 mod scene;
 mod store;
+mod user;
 #[cfg(unix)]
 mod worker;
 
@@ -28,6 +29,7 @@ pub use places::{
 pub use play::Played;
 pub use scene::{FILL, GENERATE, Scene};
 pub use store::{StoreFiles, StoredTake};
+pub use user::User;
 #[cfg(unix)]
 pub use worker::Worker;
 

@@ -91,6 +91,20 @@ impl Scene {
         self.with("spanStart", first).with("spanEnd", last)
     }
 
+    /// Puts the time of every call into the report.
+    #[must_use]
+    pub fn measured(mut self) -> Self {
+        self.plan["measure"] = json!(true);
+        self
+    }
+
+    /// Takes the steps of `then` while another instance makes a take, after so many seconds of it.
+    #[must_use]
+    pub fn meanwhile(self, time: i64, after: f64, then: &Self) -> Self {
+        let steps = &then.plan["steps"];
+        self.step(json!({"meanwhile": steps, "press": "generate", "time": time, "after": after}))
+    }
+
     /// Another step.
     #[must_use]
     pub fn step(mut self, step: Value) -> Self {

@@ -4,7 +4,7 @@
 //! take, and the store that both were made in. They were written by this version's plugin through the test host:
 //! a gap of frames 8 to 11 of the footage at 64×48, the tiny model, seeds 1 and 2, one step.
 
-use pickup_e2e::{Bench, Footage, Played, Scene, copy_folder, media};
+use pickup_e2e::{Bench, Footage, Played, Scene, copy_folder, figure, media};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ fn saved_hashes() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_project_with_alternatives_shows_the_frames_it_was_saved_with() {
+fn acceptance_hosts_a_project_with_alternatives_shows_the_frames_it_was_saved_with() {
     let (bench, footage) = machine();
     let played = open(&bench, scene(&footage), &golden("version-2.json"));
     let [first, second] = saved_hashes().try_into().unwrap_or_default();
@@ -59,14 +59,16 @@ fn a_project_with_alternatives_shows_the_frames_it_was_saved_with() {
     assert_ne!(first, second);
     assert_eq!(hashes(&played), [second, first]);
     assert!(played.statuses()[1].contains("(1 of 2)"), "{:?}", played.statuses());
+    figure("the committed project of state version 2: its frames", "as they were saved", "the same");
 }
 
 #[test]
-fn a_project_of_the_first_version_shows_its_one_take() {
+fn acceptance_hosts_a_project_of_the_first_version_shows_its_one_take() {
     let (bench, footage) = machine();
     let played = open(&bench, scene(&footage), &golden("version-1.json"));
     let [first, _] = saved_hashes().try_into().unwrap_or_default();
     assert_eq!(hashes(&played), [first.clone(), first]);
+    figure("the committed project of state version 1: its frames", "as they were saved", "the same");
 }
 
 #[test]

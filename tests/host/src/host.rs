@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::ffi::library::Plugin;
 use crate::plan::{Plan, Project};
 use crate::profile::Manners;
-use crate::report::ActionReport;
+use crate::report::{ActionReport, CallReport};
 use crate::violation::ViolationKind;
 use crate::world::calls::{self, Action, Call, Entered};
 use crate::world::handles::Handle;
@@ -48,6 +48,8 @@ pub struct Host {
     pub plugin: OnceLock<Plugin>,
     /// Actions outside the steps.
     pub actions: Mutex<Vec<ActionReport>>,
+    /// Every call with its time, where the plan wants them.
+    pub measured: Option<Mutex<Vec<CallReport>>>,
     manners: &'static Manners,
     patience: Duration,
     calls: AtomicU64,
@@ -75,6 +77,7 @@ impl Host {
             range: plan.range(),
             plugin: OnceLock::new(),
             actions: Mutex::default(),
+            measured: plan.measure.then(Mutex::default),
             manners: plan.profile.manners(),
             patience: Duration::from_secs_f64(plan.patience_ms.max(0.0) / 1e3),
             calls: AtomicU64::new(0),
@@ -217,6 +220,7 @@ impl Host {
         let (status, took) =
             self.during(call, || plugin.call(call.action.name(), call.effect, in_args, out_args));
         self.check_status(call.action, status);
+        self.measure(call, took);
         if call.action.only_asks() {
             self.check_time(call.action, took);
         }
@@ -224,6 +228,23 @@ impl Host {
             self.check_processes(call.action, &before);
         }
         (status, took)
+    }
+
+    /// Notes the time of a call, without what the host itself spent on images.
+    fn measure(&self, call: &Call, took: Duration) {
+        let Some(measured) = &self.measured else { return };
+        let own = took.saturating_sub(Duration::from_nanos(call.fetch_nanos.load(Ordering::Relaxed)));
+        measured.lock().push(CallReport {
+            action: call.action.label().to_owned(),
+            subject: call
+                .subject
+                .as_ref()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            time: call.time,
+            ms: own.as_secs_f64() * 1e3,
+            copy_ms: call.copy.as_secs_f64() * 1e3,
+        });
     }
 
     /// Reports an action that let the host wait, images not counted.
@@ -314,11 +335,12 @@ impl Host {
         let bracket = self.arguments(property_table::CHANGE_BRACKET_ARGS, |args| {
             args.put_texts(kOfxPropChangeReason, &[reason]);
         });
-        let run = |action, args| {
-            let call = Arc::new(Call::new(action, Some(effect), time, [1.0, 1.0]));
+        let run = |action, args, subject: Option<&CString>| {
+            let call = Call::new(action, Some(effect), time, [1.0, 1.0]);
+            let call = Arc::new(Call { subject: subject.cloned(), ..call });
             self.call(&call, Some(args), None).0
         };
-        let mut statuses = vec![run(Action::BeginInstanceChanged, bracket)];
+        let mut statuses = vec![run(Action::BeginInstanceChanged, bracket, None)];
         for name in changed {
             let args = self.arguments(property_table::CHANGED_ARGS, |args| {
                 args.put_texts(kOfxPropType, &[kOfxTypeParameter]);
@@ -327,10 +349,10 @@ impl Host {
                 args.put_doubles(kOfxPropTime, &[time]);
                 args.put_doubles(kOfxImageEffectPropRenderScale, &[1.0, 1.0]);
             });
-            statuses.push(run(Action::InstanceChanged, args));
+            statuses.push(run(Action::InstanceChanged, args, Some(name)));
             self.take_arguments(args);
         }
-        statuses.push(run(Action::EndInstanceChanged, bracket));
+        statuses.push(run(Action::EndInstanceChanged, bracket, None));
         self.take_arguments(bracket);
         statuses
             .iter()

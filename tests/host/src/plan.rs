@@ -47,6 +47,9 @@ pub struct Plan {
     /// The longest that actions which only answer a question may take, in milliseconds.
     #[serde(default = "usual_patience")]
     pub patience_ms: f64,
+    /// Report the time of every call.
+    #[serde(default)]
+    pub measure: bool,
 }
 
 /// Far more than an answer needs on a busy machine, and far less than an inference takes.
@@ -285,6 +288,8 @@ pub enum Step {
     Threads(ThreadsStep),
     /// Do nothing for a while.
     Wait(WaitStep),
+    /// Take steps while another instance is busy.
+    Meanwhile(MeanwhileStep),
     /// A random but legal sequence of actions.
     Fuzz(FuzzStep),
 }
@@ -415,6 +420,23 @@ pub struct WaitStep {
     pub wait: f64,
 }
 
+/// `{"meanwhile": [{"render": …}], "press": "generate", "time": 40, "after": 2}`: another instance with the same values
+/// is busy with a button while steps are taken; then the host asks it to stop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeanwhileStep {
+    /// The steps; none of them is in the report.
+    pub meanwhile: Vec<Step>,
+    /// The button's parameter name.
+    pub press: String,
+    /// Timeline time of the press, in frames.
+    #[serde(default)]
+    pub time: f64,
+    /// Seconds from the press to the first step, 0..=600.
+    #[serde(default)]
+    pub after: f64,
+}
+
 /// `{"fuzz": {"seed": 7, "actions": 300}}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -497,7 +519,7 @@ fn step_from(value: Value) -> Result<Step, String> {
             })*
         };
     }
-    pick!("press" => Press, "set" => Set, "render" => Render, "get" => Get, "save" => Save,
+    pick!("meanwhile" => Meanwhile, "press" => Press, "set" => Set, "render" => Render, "get" => Get, "save" => Save,
           "load" => Load, "recreate" => Recreate, "threads" => Threads, "wait" => Wait, "fuzz" => Fuzz);
     Err(format!(
         "expected a step with press, set, render, get, save, load, recreate, threads, wait or fuzz; got {value}"

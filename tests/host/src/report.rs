@@ -15,6 +15,9 @@ pub struct Report {
     pub plugin: PluginReport,
     /// Every action outside the steps, in order, with its time in milliseconds.
     pub actions: Vec<ActionReport>,
+    /// Every call of the plugin, where the plan wants them measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallReport>,
     /// One entry for each step of the plan, as far as the run came.
     pub steps: Vec<StepReport>,
     /// Messages that came outside the steps.
@@ -107,6 +110,21 @@ pub struct ActionReport {
     pub status: String,
     /// Milliseconds it took.
     pub ms: f64,
+}
+
+/// One call of the plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallReport {
+    /// Action name of the standard.
+    pub action: String,
+    /// The parameter, in a change of one.
+    pub subject: String,
+    /// The time that it was called for, in frames.
+    pub time: f64,
+    /// Milliseconds it took, the host's own fetching of images taken off.
+    pub ms: f64,
+    /// In a render, milliseconds of a plain copy of memory as large as the output's, touched before as the output's is.
+    pub copy_ms: f64,
 }
 
 /// One step.

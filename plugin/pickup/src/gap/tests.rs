@@ -253,7 +253,7 @@ fn film(kind: usize, dice: &mut Dice) -> Film {
 }
 
 #[test]
-fn acceptance_two_hundred_made_films() {
+fn acceptance_hosts_two_hundred_made_films() {
     let (mut wanted, mut exact, mut wrong, mut naive) = (0, 0, 0, 0);
     for case in 0..200 {
         let kind = case % KINDS;

@@ -180,6 +180,7 @@ fn finish(plan: &Plan, host: &Host, report: &mut Report) {
     report.messages.extend(messages);
     report.plugin.suites = world.suites.clone();
     report.actions = std::mem::take(&mut *host.actions.lock());
+    report.calls = host.measured.as_ref().map(|calls| std::mem::take(&mut *calls.lock())).unwrap_or_default();
     (report.violations, report.notices) = world.log.split(&plan.tolerate);
 }
 

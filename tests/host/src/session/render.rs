@@ -1,9 +1,10 @@
 //! Rendering frames in the order of real hosts.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -357,9 +358,13 @@ impl Job<'_> {
         window: [i32; 4],
         needed: NeededFrames,
     ) -> Vec<u8> {
-        let buffer = Arc::new(PixelBuffer::new(&image::blank(&layout)));
+        let blank = image::blank(&layout);
+        let buffer = Arc::new(PixelBuffer::new(&blank));
         let time = self.time(report.time);
         let mut call = self.call(Action::Render, time);
+        if self.host.measured.is_some() {
+            call.copy = time_of_copy(&blank);
+        }
         call.target = Some(Target { buffer: Arc::clone(&buffer), layout, needed });
         let call = Arc::new(call);
         let args = self.frame_args(time, window);
@@ -495,6 +500,14 @@ fn place(rows: &mut [u8], whole: &Layout, part: &[u8], layout: &Layout) {
         let to = (top + at) * whole.row() + left;
         rows[to..to + row.len()].copy_from_slice(row);
     }
+}
+
+/// How long a copy of these bytes takes, between memory that was touched before.
+fn time_of_copy(bytes: &[u8]) -> Duration {
+    let mut copy = bytes.to_vec();
+    let began = Instant::now();
+    black_box(&mut copy).copy_from_slice(black_box(bytes));
+    began.elapsed()
 }
 
 fn told(error: HostError) -> Stopped {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use openfx::sys::generic::core::{OfxStatus, kOfxChangeUserEdited};
+use openfx::sys::generic::core::{OfxStatus, kOfxChangeUserEdited, kOfxStatFailed};
 use openfx::sys::image_effect_v1::image_effect::{
     kOfxImageEffectRenderFullySafe, kOfxImageEffectRenderUnsafe,
 };
@@ -13,7 +13,9 @@ use super::instance::{self, Kept, Sources};
 use super::render::{self, Job};
 use super::{Descriptors, Stopped, call, describe_all, expect, fuzz, take_journal};
 use crate::host::Host;
-use crate::plan::{CancelAfter, FuzzPlan, Outcome, Plan, PressStep, RenderPlan, RenderStep, SetStep, Step};
+use crate::plan::{
+    CancelAfter, FuzzPlan, MeanwhileStep, Outcome, Plan, PressStep, RenderPlan, RenderStep, SetStep, Step,
+};
 use crate::report::{FrameReport, PluginReport, Report, StepReport};
 use crate::world::c_text;
 use crate::world::calls::Action;
@@ -106,8 +108,9 @@ impl Stage<'_> {
                 Ok(())
             }
             Step::Fuzz(step) => self.fuzz(&step.fuzz, entry),
+            Step::Meanwhile(step) => self.meanwhile(step, entry),
             Step::Wait(wait) => {
-                std::thread::sleep(Duration::from_secs_f64(wait.wait.clamp(0.0, LONGEST_WAIT)));
+                pause(wait.wait);
                 Ok(())
             }
             Step::Threads(threads) => {
@@ -129,6 +132,33 @@ impl Stage<'_> {
         entry.outcome = Some(Outcome::Ok);
         entry.status = "OK".to_owned();
         Ok(())
+    }
+
+    /// Takes steps while an instance beside the plan's own is busy with a button, then tells it to stop.
+    fn meanwhile(&mut self, step: &MeanwhileStep, entry: &mut StepReport) -> Result<(), Stopped> {
+        let host = self.host;
+        let kept = instance::keep(host, self.effect()?)?;
+        let other = instance::create(self.plan, host, self.descriptors[1], &self.sources, &kept)?;
+        let time = step.time + host.source_offset();
+        let (taken, status) = std::thread::scope(|scope| {
+            let name = c_text(&step.press);
+            let busy = scope.spawn(move || host.changed(other, &[name], kOfxChangeUserEdited, time));
+            pause(step.after);
+            let taken = if busy.is_finished() {
+                Err(Stopped(format!("{} was over before the first step", step.press)))
+            } else {
+                step.meanwhile.iter().try_for_each(|inner| {
+                    let mut unreported = StepReport::default();
+                    self.step(inner, &mut unreported).and_then(|()| judge(inner, &unreported))
+                })
+            };
+            host.world.lock().journal = Journal::new(Some(CancelAfter::Asked(0)));
+            (taken, busy.join().unwrap_or(kOfxStatFailed))
+        });
+        take_journal(host, entry);
+        entry.status = names::status(status);
+        entry.outcome = Some(outcome_of(status, entry.cancel_latency_ms.is_some()));
+        taken.and(instance::destroy(host, other))
     }
 
     fn press(&mut self, press: &PressStep, entry: &mut StepReport) -> Result<(), Stopped> {
@@ -264,6 +294,11 @@ fn cancel_of(step: &Step) -> Option<CancelAfter> {
         Step::Render(render) => render.render.cancel_after,
         _ => None,
     }
+}
+
+/// Does nothing for some seconds.
+fn pause(seconds: f64) {
+    std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT)));
 }
 
 fn in_words(step: &Step) -> String {

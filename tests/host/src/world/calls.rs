@@ -1,9 +1,10 @@
 //! Which action is running on which thread, so that suite calls can be judged by it.
 
 use std::cell::RefCell;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -176,6 +177,10 @@ pub struct Call {
     pub time: f64,
     /// Render scale.
     pub scale: [f64; 2],
+    /// What it is about: the parameter, in a change.
+    pub subject: Option<CString>,
+    /// How long a plain copy of the output takes, where calls are measured.
+    pub copy: Duration,
     /// The output, in a render.
     pub target: Option<Target>,
     /// Nanoseconds that the host spent on images for it.
@@ -195,6 +200,8 @@ impl Call {
             effect,
             time,
             scale,
+            subject: None,
+            copy: Duration::ZERO,
             target: None,
             fetch_nanos: AtomicU64::new(0),
             fetched: Mutex::new(Vec::new()),

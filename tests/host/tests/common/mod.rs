@@ -77,6 +77,7 @@ pub fn plan(fault: &str, context: Context) -> Plan {
         close_library: false,
         profile: Profile::Strict,
         patience_ms: 1000.0,
+        measure: false,
     };
     if context == Context::Generator {
         plan.clips.clear();
