@@ -186,7 +186,7 @@ mod tests {
     fn rows_that_a_picture_lacks_are_its_ground() {
         let (pixels, ground) = (ramp(3, 2), vec![f16::ZERO; 12]);
         let picture = Picture { first: 4, ground: &ground, ..Picture::whole(3, 9, &pixels) };
-        assert!((0..9).all(|y| (picture.row(y) == ground) == !(4..6).contains(&y)));
+        assert!((0..9).all(|y| (picture.row(y) == ground) != (4..6).contains(&y)));
         assert_eq!(picture.row(5), &pixels[12..]);
     }
 

@@ -1,7 +1,6 @@
 //! Giving images to the plugin and taking them back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use openfx::sys::generic::core::*;
@@ -124,8 +123,7 @@ pub fn fetch(host: &Host, wanted: &Wanted) -> Answer<Option<Handle>> {
         From::Clip(source) => from_source(host, wanted, source, host.layout(wanted.call.scale)),
         From::Nowhere => nothing(host),
     };
-    let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    wanted.call.fetch_nanos.fetch_add(nanos, Ordering::Relaxed);
+    wanted.call.spend(began.elapsed());
     answer
 }
 

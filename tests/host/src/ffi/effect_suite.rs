@@ -1,6 +1,8 @@
 //! Image effect suite, version 1.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+use std::time::Instant;
 
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -154,6 +156,7 @@ unsafe extern "C" fn get_image(
 
 unsafe extern "C" fn release_image(image: OfxPropertySetHandle) -> OfxStatus {
     const CALL: &str = "clipReleaseImage";
+    let began = Instant::now();
     let mut released = None;
     let status = serve(CALL, |world| {
         released = Some(images::release(world, Handle::from_ptr(image))?);
@@ -161,6 +164,9 @@ unsafe extern "C" fn release_image(image: OfxPropertySetHandle) -> OfxStatus {
     });
     if let (Some(released), Some(host)) = (released, host::current()) {
         images::check_source(&host, CALL, &released);
+        let call = Arc::clone(&released.call);
+        drop(released);
+        call.spend(began.elapsed());
     }
     status
 }

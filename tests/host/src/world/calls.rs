@@ -183,7 +183,7 @@ pub struct Call {
     pub copy: Duration,
     /// The output, in a render.
     pub target: Option<Target>,
-    /// Nanoseconds that the host spent on images for it.
+    /// Nanoseconds that the host spent on images for it: making, checking and freeing them.
     pub fetch_nanos: AtomicU64,
     /// Source frames fetched, as clip and time.
     pub fetched: Mutex<Vec<(String, f64)>>,
@@ -206,6 +206,12 @@ impl Call {
             fetch_nanos: AtomicU64::new(0),
             fetched: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Notes time that the host spent on images for it.
+    pub fn spend(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.fetch_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
