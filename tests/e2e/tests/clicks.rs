@@ -1,7 +1,5 @@
 //! How many clicks a job takes, with the parameters as the plugin describes them.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
 use pickup_e2e::{Bench, Footage, Scene, User, figure};
 use serde_json::{Value, json};
 
