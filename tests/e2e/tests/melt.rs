@@ -69,7 +69,7 @@ impl Melt {
     }
 
     fn command(&self, bundles: &Path) -> Command {
-        let program = std::env::var_os("PICKUP_TEST_MELT").expect("run `cargo xtask test --host melt`");
+        let program = std::env::var_os("PICKUP_TEST_MELT").unwrap();
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.bench.path(""));
         command.env("OFX_PLUGIN_PATH", bundles).env("PICKUP_STORE", self.bench.path("store"));
