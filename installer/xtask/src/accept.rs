@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{bundle, full, melt, python, reference, runtime, shell, suite};
+use crate::{bundle, full, melt, python, reference, shell, suite};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -112,9 +112,7 @@ pub fn results() -> Result<PathBuf> {
 /// `accept: <what> | <measured> | <bound>`. This runs them alone and lists the lines, so that a
 /// figure and the assertion on it can never part.
 fn product() -> Result<()> {
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     tabulate(vec![rust_tests(&["--tests"], &["acceptance", "--skip", HOSTS])], &[])
 }
 
@@ -123,9 +121,7 @@ const HOSTS: &str = "acceptance_hosts";
 
 /// What has to hold in hosts. Those tests that need melt, or measure time, are no part of the suite.
 fn hosts() -> Result<()> {
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     let melt = melt::program().inspect_err(|error| shell::say(&format!("melt is left out: {error:#}")));
     let (mut named, mut elsewhere) = (vec![HOSTS, "--include-ignored"], Vec::new());
     if melt.is_err() {
@@ -156,9 +152,7 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
 
 /// What is measured of real models, and what is not.
 fn models() -> Result<()> {
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     let files = ["--test", "parity", "--test", "bad_package", "--test", "fused"];
     let rust = rust_tests(&files, &["acceptance"]);
     tabulate(vec![rust, exporter_tests()?], &ELSEWHERE)

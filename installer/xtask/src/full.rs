@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::accept::results;
-use crate::{bundle, python, reference, runtime, shell, suite};
+use crate::{bundle, python, reference, shell, suite};
 
 /// A model, and what is generated with it.
 struct Subject {
@@ -57,9 +57,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// taken away afterwards unless they are to be kept; one that is there already is not made again.
 pub fn run(names: &[String], keep: bool) -> Result<()> {
     let chosen = chosen(names)?;
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     let mut table = Table::default();
     for subject in chosen {
         let package = results()?.join("full").join(subject.name);
@@ -89,6 +87,11 @@ impl Subject {
     fn export(&self, package: &Path, table: &mut Table) -> Result<()> {
         if package.exists() {
             shell::say(&format!("{}: the package is there already", self.name));
+            table.state(
+                self,
+                "package made, and memory that the export held",
+                "not measured: it was there already",
+            );
             return Ok(());
         }
         shell::say(&format!("making {} with random weights", self.name));
@@ -146,7 +149,8 @@ impl Subject {
     }
 }
 
-/// Lets the model in `package` work at `size` instead of its best, and returns the least frames that it makes.
+/// Lets the model in `package` work at `size` instead of its best, by its manifest, whose hash changes with it. Returns the
+/// least frames that it makes.
 fn work_at(package: &Path, size: &str) -> Result<u32> {
     let mut manifest = manifest(package)?;
     let sides = size.split('x').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
@@ -268,7 +272,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_a_process_takes_is_seen() {
-        let script = "import time; x = bytearray(b'1') * 100_000_000; time.sleep(0.3)";
+        let script = "import time; x = bytearray(b'1') * 100_000_000; time.sleep(1)";
         let (held, resident) = watched(Command::new("python3").args(["-c", script])).unwrap();
         assert!(held > 0.1 && resident >= held && resident < 0.3, "{held} {resident}");
     }

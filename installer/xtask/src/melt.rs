@@ -7,12 +7,10 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{bundle, runtime, shell, suite};
+use crate::{bundle, shell, suite};
 
 /// The release whose MLT has its OpenFX module.
 const RELEASE: &str = "forky";
-/// The archive, where the machine's own sources name none.
-const ARCHIVE: &str = "http://deb.debian.org/debian";
 /// The keys that the archive is signed with, as Debian installs them.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// MLT's modules that a test needs. The others look for a display, which sometimes ends a run before its first frame.
@@ -41,9 +39,7 @@ pub fn test() -> Result<()> {
         shell::say(&format!("melt was NOT tested: {reason:#}"));
         return Ok(());
     }
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     shell::say("testing in melt");
     let mut cargo = shell::cargo(&["test", "--workspace", "--release", "--locked", "--test", "melt", "--"]);
     cargo.args(["--ignored", "--nocapture", "--test-threads", "1"]).env("PICKUP_TEST_MELT", launcher());
@@ -109,7 +105,7 @@ impl Apt {
             std::fs::create_dir_all(folder.join(empty))?;
         }
         std::fs::write(folder.join("status"), "")?;
-        let source = format!("deb [signed-by={KEYS}] {} {RELEASE} main\n", archive());
+        let source = format!("deb [signed-by={KEYS}] {} {RELEASE} main\n", archive()?);
         std::fs::write(folder.join("sources.list"), source)?;
         let place = |name: &str| folder.join(name).display().to_string();
         let configuration = folder.join("apt.conf");
@@ -150,11 +146,11 @@ impl Apt {
 }
 
 /// Where this machine gets Debian's packages.
-fn archive() -> String {
+fn archive() -> Result<String> {
     let list = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"];
-    let known = shell::output(Command::new("apt-get").args(list)).unwrap_or_default();
+    let known = shell::output(Command::new("apt-get").args(list))?;
     let debian = known.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));
-    debian.unwrap_or(ARCHIVE).to_owned()
+    debian.map(str::to_owned).context("this machine's apt knows no archive of Debian's")
 }
 
 /// The links by which Debian's folders of old lie in `usr`; no package brings them.

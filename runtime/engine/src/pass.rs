@@ -14,8 +14,8 @@ use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
 use crate::stage::{Given, Stage};
 
-/// Pixels that the VAE takes through one run: one latent frame of Wan at 480×272. On a processor Wan's full VAE
-/// takes 8 kB for each, 4.2 GB together (measured). Small pictures go several frames at a time.
+/// Pixels that the VAE takes through one run: one latent frame of Wan at 480×272, for which the decoder of Wan's
+/// full VAE held about 3 GB on a processor. Small pictures go several frames at a time.
 const VAE_PIXELS: usize = 4 * 480 * 272;
 /// Most latent frames of one run of the VAE; each run is a point at which progress is seen.
 const VAE_MOST: usize = 8;

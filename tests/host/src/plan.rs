@@ -522,6 +522,6 @@ fn step_from(value: Value) -> Result<Step, String> {
     pick!("meanwhile" => Meanwhile, "press" => Press, "set" => Set, "render" => Render, "get" => Get, "save" => Save,
           "load" => Load, "recreate" => Recreate, "threads" => Threads, "wait" => Wait, "fuzz" => Fuzz);
     Err(format!(
-        "expected a step with press, set, render, get, save, load, recreate, threads, wait or fuzz; got {value}"
+        "expected a step with press, set, render, get, save, load, recreate, threads, wait, meanwhile or fuzz; got {value}"
     ))
 }
