@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from pickup_export import attention, command, compare, golden, lora, package, precision, randomised, report, steps
 from pickup_export.errors import Unfit
 from pickup_export.lora import Lora
-from pickup_export.stepped_vae import VaeHalf
+from pickup_export.stepped_vae import VaeStage
 from pickup_export.tiny import ltx, wan_ti2v, wan_vace
 from pickup_export.tiny.parts import seeded
 
@@ -534,13 +534,13 @@ class SteppedVae(unittest.TestCase):
             is_residual=True, in_channels=12, out_channels=12, patch_size=2, scale_factor_spatial=16, latents_mean=[0.1] * 48,
             latents_std=[1.5] * 48), 9)
 
-    def step(self, encode: bool, x: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
+    def step(self, stage: str, x: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
         """`x` in pieces of `sizes` frames."""
         first, later, *more = x.split(sizes, 2)
-        out, *caches = VaeHalf(self.vae, encode, first=True)(first)
+        out, *caches = VaeStage(self.vae, stage, first=True)(first)
         outs = [out]
         for piece in (later, *more):
-            out, *caches = VaeHalf(self.vae, encode, first=False)(piece, *caches)
+            out, *caches = VaeStage(self.vae, stage, first=False)(piece, *caches)
             outs.append(out)
         return torch.cat(outs, 2)
 
@@ -549,10 +549,10 @@ class SteppedVae(unittest.TestCase):
         latent = (self.vae.encode(clip).latent_dist.mode() - 0.1) / 1.5
         frames = self.vae.decode(latent * 1.5 + 0.1).sample
         for sizes in ((1, 4, 4, 4, 4), (1, 8, 8), (1, 12, 4)):
-            encoded = self.step(True, clip, sizes)
+            encoded = self.step("enc", clip, sizes)
             self.assertLess((encoded - latent).abs().max().item(), 2e-5, sizes)
         for sizes in ((1, 1, 1, 1, 1), (1, 3, 1), (1, 4)):
-            decoded = self.step(False, latent, sizes)
+            decoded = self.step("dec", self.step("mid", latent, sizes), sizes)
             self.assertLess((decoded - frames).abs().max().item(), 2e-5, sizes)
         self.assertGreater((frames[:, :, 1:] - frames[:, :, :-1]).abs().max().item(), 0.01, "frames differ")
 

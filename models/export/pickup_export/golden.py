@@ -110,9 +110,16 @@ def result(outputs: dict[str, np.ndarray]) -> np.ndarray:
     return next(value for name, value in outputs.items() if not name.startswith("cache_out_"))
 
 
-def run_vae(folder: Path, half: str, main: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """What half of a VAE makes of a clip or latent, called `main`: whole, or the first frame and then all others."""
-    first, later = folder / f"{half}_first.onnx", folder / f"{half}_next.onnx"
+def run_decoder(folder: Path, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Frames of a latent, by way of the features of it where the decoder has two stages."""
+    if not (folder / "mid_first.onnx").is_file():
+        return run_vae(folder, "dec", "latent", inputs)
+    return run_vae(folder, "dec", "features", {"features": run_vae(folder, "mid", "latent", inputs)})
+
+
+def run_vae(folder: Path, stage: str, main: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """What a stage of a VAE makes of a clip or latent, called `main`: whole, or the first frame and then all others."""
+    first, later = folder / f"{stage}_first.onnx", folder / f"{stage}_next.onnx"
     if not later.is_file():
         return result(run(first, inputs))
     begun = run(first, {**inputs, main: inputs[main][:, :, :1]})
@@ -127,6 +134,6 @@ def found(folder: Path, part: str, case: Case) -> np.ndarray:
         case "vae_encoder":
             return run_vae(folder / "vae", "enc", "frames", case.inputs)
         case "vae_decoder":
-            return run_vae(folder / "vae", "dec", "latent", case.inputs)
+            return run_decoder(folder / "vae", case.inputs)
         case _:
             return result(run(folder / part / "model.onnx", case.inputs))

@@ -47,9 +47,12 @@ def merged(first: dict, second: dict) -> dict:
     return {**first, **{key: merged(first[key], second[key]) if both(key) else second[key] for key in second}}
 
 
+VAE_GRAPHS = tuple(f"{stage}_{step}" for stage in ("enc", "mid", "dec") for step in ("first", "next"))
+
+
 def graph_paths(folder: Path) -> dict[str, str]:
     """Field of the manifest and path of each graph in `folder`."""
-    vae = {f"vae_{name}": f"vae/{name}.onnx" for name in ("enc_first", "enc_next", "dec_first", "dec_next")}
+    vae = {f"vae_{name}": f"vae/{name}.onnx" for name in VAE_GRAPHS}
     paths = {"text_encoder": "text_encoder/model.onnx", "transformer": "transformer/model.onnx", **vae}
     return {name: path for name, path in paths.items() if (folder / path).is_file()}
 
@@ -113,7 +116,7 @@ def complete(source: Source, family: ModuleType, precision: Precision, fields: d
 
 #: fields of a manifest in the order that people read them
 ORDER = ("format name title version family licence source dtype opset graphs tokenizer text latent control held decode limits frame_rate "
-         "conditioning sampler presets guidance_default_negative golden files").split()
+         "conditioning sampler presets guidance_default_negative golden memory files").split()
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

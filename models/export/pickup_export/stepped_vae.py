@@ -123,12 +123,17 @@ def stepped(tape: Tape):
             layer.forward = forward
 
 
-class VaeHalf(nn.Module):
-    """Encoder or decoder with its caches. Latents are normalised as the transformer wants them."""
+#: what each stage makes of what
+STAGES = {"enc": ("frames", "latent"), "mid": ("latent", "features"), "dec": ("features", "frames")}
 
-    def __init__(self, vae: AutoencoderKLWan, encode: bool, first: bool):
+
+class VaeStage(nn.Module):
+    """The encoder; or the decoder's part that attends over the whole picture (`mid`), or its rest, which sees a neighbourhood
+    only (`dec`): each with its caches. Latents are normalised as the transformer wants them."""
+
+    def __init__(self, vae: AutoencoderKLWan, stage: str, first: bool):
         super().__init__()
-        self.vae, self.encode, self.first = vae, encode, first
+        self.vae, self.stage, self.first = vae, stage, first
         self.patch = vae.config.patch_size or 1
         shape = (1, -1, 1, 1, 1)
         self.register_buffer("mean", torch.tensor(vae.config.latents_mean).view(shape))
@@ -136,21 +141,40 @@ class VaeHalf(nn.Module):
 
     def forward(self, x: torch.Tensor, *caches: torch.Tensor) -> tuple[torch.Tensor, ...]:
         tape = Tape(None if self.first else caches)
+        run = {"enc": self._encode, "mid": self._attend, "dec": self._decode}[self.stage]
         with stepped(tape):
-            out = self._encode(x) if self.encode else self._decode(x)
+            out = run(x)
         return (out.float(), *tape.outgoing)
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         moments = self.vae.quant_conv(self.vae.encoder(to_patches(frames, self.patch)))
         return (moments.chunk(2, dim=1)[0] - self.mean) / self.std
 
-    def _decode(self, latent: torch.Tensor) -> torch.Tensor:
-        patches = self.vae.decoder(self.vae.post_quant_conv(latent * self.std + self.mean))
+    def _attend(self, latent: torch.Tensor) -> torch.Tensor:
+        decoder = self.vae.decoder
+        return decoder.mid_block(decoder.conv_in(self.vae.post_quant_conv(latent * self.std + self.mean)))
+
+    def _decode(self, features: torch.Tensor) -> torch.Tensor:
+        decoder, x = self.vae.decoder, features
+        for block in decoder.up_blocks:
+            x = block(x)
+        patches = decoder.conv_out(decoder.nonlinearity(decoder.norm_out(x)))
         return from_patches(patches, self.patch).clamp(-1.0, 1.0)
 
+    def sample(self, frames: int, height: int, width: int) -> torch.Tensor:
+        """An input of so many latent frames, or the frames after the first, and latents."""
+        config = self.vae.config
+        if self.stage == "enc":
+            size = (3, frames * (config.scale_factor_temporal if frames > 1 else 1),
+                    height * config.scale_factor_spatial, width * config.scale_factor_spatial)
+        else:
+            channels = config.z_dim if self.stage == "mid" else self.vae.decoder.conv_in.out_channels
+            size = (channels, frames, height, width)
+        return torch.rand(1, *size)
 
-def cache_names(half: VaeHalf, sample: torch.Tensor) -> tuple[list[str], list[torch.Tensor]]:
+
+def cache_names(stage: VaeStage, sample: torch.Tensor) -> tuple[list[str], list[torch.Tensor]]:
     """Names of the caches, and the caches after the first frame of `sample`."""
     with torch.no_grad():
-        caches = list(VaeHalf(half.vae, half.encode, first=True)(sample)[1:])
+        caches = list(VaeStage(stage.vae, stage.stage, first=True)(sample)[1:])
     return [str(index) for index in range(len(caches))], caches

@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn preset(sigmas: Option<Vec<f64>>) -> Preset {
-        Preset { steps: 2, guidance: 1.0, guidance_rescale: 0.0, guidance_interval: None, sigmas }
+        Preset { steps: 2, guidance: 1.0, scale: 1.0, guidance_rescale: 0.0, guidance_interval: None, sigmas }
     }
 
     #[test]

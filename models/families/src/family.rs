@@ -141,12 +141,9 @@ pub trait Family: Send + Sync {
     /// The latent of the clip, after the last step: without the references' frames, and with what was known.
     fn finish(&self, latent: Array5<f32>, conditioning: &Conditioning) -> Array5<f32>;
 
-    /// Gives the decoder what it takes besides a latent of `shape` `(1, c, f, h, w)`.
-    ///
-    /// # Errors
-    /// If the graph lacks the input.
-    fn bind_decoder(&self, decoder: &mut dyn Graph, shape: [usize; 5], draw: &mut Draw<'_>) -> Result<()> {
-        let _ = (decoder, shape, draw);
-        Ok(())
+    /// What the decoder takes besides a latent of `shape` `(1, c, f, h, w)`, by name.
+    fn decoder_inputs(&self, shape: [usize; 5], draw: &mut Draw<'_>) -> Vec<(&'static str, Tensor)> {
+        let _ = (shape, draw);
+        Vec::new()
     }
 }

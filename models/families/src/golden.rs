@@ -13,15 +13,12 @@ use pickup_core::protocol::Deviation;
 use pickup_core::{Cancel, Error, Graph, Result, Tensor};
 use pickup_package::{Component, GoldenSpec, GraphKind, Package};
 
-use crate::vae::{Decoder, Encoder};
+use crate::vae::{Decoder, DecoderGraphs, Encoder, Network, Open};
 
 /// Name of the array that a component has to give.
 const EXPECTED: &str = "expected";
 /// Latent frames that a VAE is given at once, after the first.
 const CHUNK: usize = 2;
-
-/// Opens a graph of the package.
-pub type Open<'a> = dyn FnMut(GraphKind) -> Result<Box<dyn Graph>> + 'a;
 
 /// How far each component of `package` is from its golden values; none if it has no such values. One
 /// component after another is opened and let go of; `on_component` hears of each before.
@@ -100,28 +97,20 @@ impl Sums {
 enum Opened {
     /// One graph, one run.
     Plain(Box<dyn Graph>),
-    /// The first and the next graph of a VAE's encoder, and frames to a latent frame.
-    Encoder(Box<dyn Graph>, Option<Box<dyn Graph>>, usize),
-    /// The first and the next graph of a VAE's decoder.
-    Decoder(Box<dyn Graph>, Option<Box<dyn Graph>>),
+    /// A VAE's encoder, and frames to a latent frame.
+    Encoder(Network, usize),
+    /// A VAE's decoder.
+    Decoder(DecoderGraphs),
 }
 
 impl Opened {
     fn new(component: Component, package: &Package, open: &mut Open<'_>) -> Result<Self> {
-        let stepped = package.manifest().graphs.is_stepped();
-        let mut pair = |first, next| {
-            let next = stepped.then_some(next);
-            Ok::<_, Error>((open(first)?, next.map(&mut *open).transpose()?))
-        };
+        let manifest = package.manifest();
         match component {
             Component::VaeEncoder => {
-                let (first, next) = pair(GraphKind::VaeEncFirst, GraphKind::VaeEncNext)?;
-                Ok(Self::Encoder(first, next, package.manifest().latent.temporal))
+                Ok(Self::Encoder(Network::encoder(&manifest.graphs, open)?, manifest.latent.temporal))
             }
-            Component::VaeDecoder => {
-                let (first, next) = pair(GraphKind::VaeDecFirst, GraphKind::VaeDecNext)?;
-                Ok(Self::Decoder(first, next))
-            }
+            Component::VaeDecoder => Ok(Self::Decoder(DecoderGraphs::open(&manifest.graphs, open)?)),
             Component::Transformer => Ok(Self::Plain(open(GraphKind::Transformer)?)),
             Component::TextEncoder => Ok(Self::Plain(open(GraphKind::TextEncoder)?)),
         }
@@ -134,25 +123,23 @@ impl Opened {
                 let answer = graph.run(&inputs, cancel)?.into_iter().next();
                 answer.ok_or_else(|| Error::model("the graph has no output."))?.into_float()
             }
-            Self::Encoder(first, next, temporal) => {
-                let frames = bind_others(first.as_mut(), "frames", inputs)?;
-                let next = next.as_mut().map(|graph| graph.as_mut() as &mut dyn Graph);
-                let mut encoder = Encoder { first: first.as_mut(), next, temporal: *temporal, chunk: CHUNK };
+            Self::Encoder(network, temporal) => {
+                let (frames, others) = taken("frames", inputs)?;
+                let graphs = network.stepped();
+                others.iter().try_for_each(|(name, tensor)| graphs.first.bind(name, tensor))?;
+                let mut encoder = Encoder { graphs, temporal: *temporal, chunk: CHUNK };
                 Ok(encoder.encode(video(&frames)?.view(), cancel)?.into_dyn())
             }
-            Self::Decoder(first, next) => {
-                let latent = bind_others(first.as_mut(), "latent", inputs)?;
-                let next = next.as_mut().map(|graph| graph.as_mut() as &mut dyn Graph);
+            Self::Decoder(graphs) => {
+                let (latent, inputs) = taken("latent", inputs)?;
+                let (mid, last) = graphs.stages();
                 let mut pieces: Vec<Array4<f32>> = Vec::new();
                 let mut keep = |_: usize, piece| {
                     pieces.push(piece);
                     Ok(())
                 };
-                Decoder { first: first.as_mut(), next, chunk: CHUNK }.decode(
-                    video(&latent)?.view(),
-                    &mut keep,
-                    cancel,
-                )?;
+                let mut decoder = Decoder { mid, last, inputs, chunk: CHUNK, tiles: None };
+                decoder.decode(video(&latent)?.view(), &mut keep, &mut |_, _| (), cancel)?;
                 let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
                 let clip = concatenate(Axis(0), &views).map_err(|error| Error::model(error.to_string()))?;
                 Ok(clip.permuted_axes([3, 0, 1, 2]).insert_axis(Axis(0)).into_dyn())
@@ -161,20 +148,14 @@ impl Opened {
     }
 }
 
-/// Gives `graph` all of `inputs` but the one called `name`, which comes back.
-fn bind_others(graph: &mut dyn Graph, name: &str, inputs: Inputs) -> Result<ArrayD<f32>> {
-    graph.unbind();
-    let mut wanted = None;
-    for (input, tensor) in inputs {
-        if input == name {
-            wanted = Some(tensor);
-        } else {
-            graph.bind(&input, &tensor)?;
-        }
-    }
-    wanted
-        .ok_or_else(|| Error::model(format!("expected {name}.npy among the golden values, found none.")))?
-        .into_float()
+/// The one of `inputs` called `name`, and the others.
+fn taken(name: &str, inputs: Inputs) -> Result<(ArrayD<f32>, Inputs)> {
+    let (wanted, others): (Inputs, Inputs) = inputs.into_iter().partition(|(input, _)| input == name);
+    let wanted = wanted
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::model(format!("expected {name}.npy among the golden values, found none.")))?;
+    Ok((wanted.1.into_float()?, others))
 }
 
 fn video(array: &ArrayD<f32>) -> Result<ndarray::ArrayView5<'_, f32>> {

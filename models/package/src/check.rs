@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
 use crate::{
-    ControlSpec, DecodeSpec, FileRecord, GoldenSpec, Graphs, HeldSpec, Limits, MANIFEST, Manifest, Preset,
-    SamplerKind, SamplerSpec, ScheduleKind, check_path,
+    ControlSpec, DecodeSpec, Demand, FileRecord, GoldenSpec, Graphs, HeldSpec, Limits, MANIFEST, Manifest,
+    Preset, SamplerKind, SamplerSpec, ScheduleKind, check_path,
 };
 
 /// A field that is wrong.
@@ -29,6 +29,8 @@ pub(crate) fn check(manifest: &Manifest) -> Checked {
     check_limits(&manifest.limits, manifest.latent.spatial)?;
     check_sampler(&manifest.sampler)?;
     check_presets(manifest)?;
+    let demands = manifest.memory.iter().flat_map(|memory| memory.entries());
+    demands.into_iter().try_for_each(|(component, demand)| check_demand(component.field(), demand))?;
     let golden = manifest.golden.iter().flat_map(|golden| golden.entries());
     golden
         .into_iter()
@@ -102,8 +104,30 @@ fn check_graphs(graphs: &Graphs) -> Checked {
     match (&graphs.vae_enc_next, &graphs.vae_dec_next) {
         (Some(_), None) => wrong("graphs.vae_dec_next", "a path, as `vae_enc_next` has one", "nothing"),
         (None, Some(_)) => wrong("graphs.vae_enc_next", "a path, as `vae_dec_next` has one", "nothing"),
+        _ => check_mid(graphs),
+    }
+}
+
+/// Both stages of a decoder work in steps, or neither.
+fn check_mid(graphs: &Graphs) -> Checked {
+    let stepped = graphs.vae_mid_first.is_some() && graphs.is_stepped();
+    match (&graphs.vae_mid_next, stepped) {
+        (None, true) => wrong("graphs.vae_mid_next", "a path, as `vae_dec_next` has one", "nothing"),
+        (Some(path), false) => {
+            let expected = "nothing, as `vae_mid_first` or `vae_dec_next` has no path";
+            wrong("graphs.vae_mid_next", expected, format_args!("{path:?}"))
+        }
         _ => Ok(()),
     }
+}
+
+/// What is measured is a number of bytes.
+fn check_demand(name: &str, demand: &Demand) -> Checked {
+    const MOST: f64 = 1e13;
+    range(&format!("memory.{name}.resident"), demand.resident, 0, MOST as u64)?;
+    range(&format!("memory.{name}.idle"), demand.idle, 0, demand.resident)?;
+    range(&format!("memory.{name}.each"), demand.each, 0.0, MOST)?;
+    range(&format!("memory.{name}.kept"), demand.kept, 0.0, MOST)
 }
 
 /// A case is a folder that holds at least what is expected.
@@ -220,6 +244,7 @@ fn check_presets(manifest: &Manifest) -> Checked {
 fn check_preset(field: &str, preset: &Preset) -> Checked {
     range(&format!("{field}.steps"), preset.steps, 1, 200)?;
     range(&format!("{field}.guidance"), preset.guidance, 1.0, 30.0)?;
+    range(&format!("{field}.scale"), preset.scale, 0.1, 4.0)?;
     range(&format!("{field}.guidance_rescale"), preset.guidance_rescale, 0.0, 1.0)?;
     check_interval(field, preset.guidance_interval.unwrap_or([0.0, 1.0]))?;
     preset.sigmas.as_deref().map_or(Ok(()), |sigmas| check_sigmas(field, preset.steps, sigmas))

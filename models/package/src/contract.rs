@@ -53,8 +53,14 @@ pub(crate) fn contract(kind: GraphKind, manifest: &Manifest) -> Contract {
         GraphKind::VaeEncFirst | GraphKind::VaeEncNext => {
             Contract { inputs: vec![floats("frames", frames)], result: encoded(manifest) }
         }
+        GraphKind::VaeMidFirst | GraphKind::VaeMidNext => {
+            Contract { inputs: vec![floats("latent", latent)], result: vec![Free; 5] }
+        }
         GraphKind::VaeDecFirst | GraphKind::VaeDecNext => {
-            let mut inputs = vec![floats("latent", latent.clone())];
+            let mut inputs = vec![match manifest.graphs.vae_mid_first {
+                Some(_) => floats("features", vec![Free; 5]),
+                None => floats("latent", latent.clone()),
+            }];
             if manifest.decode.is_some() {
                 let one = || vec![Free];
                 inputs.extend([

@@ -36,12 +36,7 @@ pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Result<()> {
         numbers.check(path, model.graph.iter().flat_map(|graph| &graph.initializer))?;
         models.insert(kind, (file, model));
     }
-    for (first, next) in
-        [(GraphKind::VaeEncFirst, GraphKind::VaeEncNext), (GraphKind::VaeDecFirst, GraphKind::VaeDecNext)]
-    {
-        check_caches(&models, first, next)?;
-    }
-    Ok(())
+    GraphKind::STAGES.into_iter().try_for_each(|(first, next)| check_caches(&models, first, next))
 }
 
 /// A graph's file, for errors.

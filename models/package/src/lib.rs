@@ -10,6 +10,7 @@ mod acceptance;
 mod catalogue;
 mod check;
 mod contract;
+mod demand;
 mod folder;
 mod graphs;
 mod install;
@@ -27,6 +28,7 @@ mod weights;
 pub use acceptance::{Acceptances, Accepted};
 pub use catalogue::{Memory, Parameters, Supported, Terms, catalogue};
 pub use contract::outline;
+pub use demand::{Demand, Demands};
 pub use install::add;
 pub use manifest::{
     Component, Conditioning, ControlSpec, DecodeSpec, Dtype, FileRecord, Golden, GoldenSpec, Graphs,

@@ -6,7 +6,7 @@ use pickup_core::{FrameRate, Quality};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::GraphKind;
+use crate::{Demands, GraphKind};
 
 /// `manifest.json` of a model package, format 1. Unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,9 @@ pub struct Manifest {
     /// Inputs of each component and what diffusers made of them; left out in a package that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<Golden>,
+    /// What each component holds in memory, measured; left out in a package where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Demands>,
     /// Every file of the package except `manifest.json`, by its path with `/`.
     pub files: BTreeMap<String, FileRecord>,
 }
@@ -146,9 +149,18 @@ pub struct Graphs {
     /// `vae_dec_next`, where the first graphs take whole clips, because the VAE looks ahead in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vae_enc_next: Option<String>,
-    /// The first latent frame → one frame and the caches.
+    /// The part of the decoder that mixes the whole picture, as attention does, where the rest sees a neighbourhood
+    /// only and can be run on tiles: the first latent frame → features of its height and width, and the caches.
+    /// Left out where the decoder is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae_mid_first: Option<String>,
+    /// n latent frames and caches → their features and the next caches. Left out where `vae_mid_first` or
+    /// `vae_dec_next` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vae_mid_next: Option<String>,
+    /// The first latent frame, or its features → one frame and the caches.
     pub vae_dec_first: String,
-    /// n latent frames and caches → temporal·n frames and the next caches. See `vae_enc_next`.
+    /// n latent frames, or their features, and caches → temporal·n frames and the next caches. See `vae_enc_next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vae_dec_next: Option<String>,
 }
@@ -166,6 +178,8 @@ impl Graphs {
             GraphKind::Transformer => Some(&self.transformer),
             GraphKind::VaeEncFirst => Some(&self.vae_enc_first),
             GraphKind::VaeEncNext => self.vae_enc_next.as_deref(),
+            GraphKind::VaeMidFirst => self.vae_mid_first.as_deref(),
+            GraphKind::VaeMidNext => self.vae_mid_next.as_deref(),
             GraphKind::VaeDecFirst => Some(&self.vae_dec_first),
             GraphKind::VaeDecNext => self.vae_dec_next.as_deref(),
         }
@@ -415,6 +429,9 @@ pub struct Preset {
     pub steps: u32,
     /// Classifier-free guidance, 1 to 30; 1 leaves it out.
     pub guidance: f32,
+    /// Sides at which the model works, 0.1 to 4 times those of `limits.native_pixels`.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub scale: f32,
     /// How much of the guided velocity, 0 to 1, is brought back to the spread of the unguided one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub guidance_rescale: f32,
@@ -426,6 +443,15 @@ pub struct Preset {
     /// another number of steps, `sampler.schedule` says how they lie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<Vec<f64>>,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(value: &f32) -> bool {
+    *value == one()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

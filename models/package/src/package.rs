@@ -23,6 +23,10 @@ pub enum GraphKind {
     VaeEncFirst,
     /// Later frames to latents.
     VaeEncNext,
+    /// First latent to what the decoder's last stage takes, where it has two.
+    VaeMidFirst,
+    /// Later latents likewise.
+    VaeMidNext,
     /// First latent to frame.
     VaeDecFirst,
     /// Later latents to frames.
@@ -31,13 +35,22 @@ pub enum GraphKind {
 
 impl GraphKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::TextEncoder,
         Self::Transformer,
         Self::VaeEncFirst,
         Self::VaeEncNext,
+        Self::VaeMidFirst,
+        Self::VaeMidNext,
         Self::VaeDecFirst,
         Self::VaeDecNext,
+    ];
+
+    /// The stages of a VAE: the graph of the first frame and that of the next ones.
+    pub const STAGES: [(Self, Self); 3] = [
+        (Self::VaeEncFirst, Self::VaeEncNext),
+        (Self::VaeMidFirst, Self::VaeMidNext),
+        (Self::VaeDecFirst, Self::VaeDecNext),
     ];
 
     /// Its field of `graphs` in the manifest.
@@ -47,6 +60,8 @@ impl GraphKind {
             Self::Transformer => "transformer",
             Self::VaeEncFirst => "vae_enc_first",
             Self::VaeEncNext => "vae_enc_next",
+            Self::VaeMidFirst => "vae_mid_first",
+            Self::VaeMidNext => "vae_mid_next",
             Self::VaeDecFirst => "vae_dec_first",
             Self::VaeDecNext => "vae_dec_next",
         }

@@ -64,6 +64,7 @@ pub fn build(
     request.negative_prompt = Some(values.negative_prompt.clone()).filter(|text| !text.trim().is_empty());
     request.model = values.model.clone();
     request.settings = Settings {
+        scale: None,
         steps: values.steps,
         guidance: values.guidance,
         seed: values.seed,

@@ -122,7 +122,7 @@ pub fn cost(estimate: &Estimate) -> String {
         "statusCost",
         &[
             ("time", &time),
-            ("memory", &format!("{:.1}", estimate.peak_bytes as f64 / 1e9)),
+            ("memory", &format!("{:.1}", estimate.memory.peak() as f64 / 1e9)),
             ("provider", &estimate.provider.label()),
             ("steps", &estimate.steps),
             ("width", &estimate.model_width),
@@ -156,6 +156,7 @@ pub fn failed(button: &str, error: &Error) -> String {
 mod tests {
     use super::*;
     use crate::state::TakeNote;
+    use pickup_core::{MemoryPlan, PhaseBytes};
 
     fn note(name: &[u8]) -> TakeNote {
         TakeNote {
@@ -210,7 +211,12 @@ mod tests {
             take: TakeId::of(b"take"),
             exists: false,
             seconds: Some(41.6),
-            peak_bytes: 1_260_000_000,
+            memory: MemoryPlan {
+                in_turn: false,
+                tile: None,
+                phases: PhaseBytes { denoise: 1_260_000_000, ..PhaseBytes::default() },
+                measured: true,
+            },
             model_width: 112,
             model_height: 64,
             windows: vec![17],

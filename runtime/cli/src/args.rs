@@ -241,6 +241,9 @@ pub(crate) struct HowArgs {
     /// Classifier-free guidance, 1 to 30 [default: the model's for this quality]
     #[arg(long)]
     pub(crate) guidance: Option<f32>,
+    /// Sides at which the model works, 0.1 to 4 times those it is best at [default: the model's for this quality]
+    #[arg(long)]
+    pub(crate) scale: Option<f32>,
     /// How much time it may take
     #[arg(long, value_enum, default_value_t)]
     pub(crate) quality: QualityArg,
@@ -252,7 +255,13 @@ pub(crate) struct HowArgs {
 impl HowArgs {
     /// The request's settings, with a seed.
     pub(crate) fn settings(&self, seed: u64) -> Settings {
-        Settings { steps: self.steps, guidance: self.guidance, seed, quality: self.quality.into() }
+        Settings {
+            steps: self.steps,
+            guidance: self.guidance,
+            seed,
+            quality: self.quality.into(),
+            scale: self.scale,
+        }
     }
 }
 
@@ -343,6 +352,14 @@ pub(crate) enum ModelsCommand {
         /// Where to run the golden values
         #[arg(long, value_enum, default_value_t)]
         provider: ProviderArg,
+    },
+    /// Measure what each component of a package holds in memory, by some small runs on the processor
+    Measure {
+        /// Name or folder
+        model: String,
+        /// Write it into the package's manifest, whose hash changes with it
+        #[arg(long)]
+        write: bool,
     },
     /// Install a package from its folder; a licence that must be accepted is asked for once
     Add {

@@ -10,6 +10,7 @@ mod args;
 mod command;
 mod console;
 mod interrupt;
+mod memory;
 mod output;
 mod picture;
 mod progress;

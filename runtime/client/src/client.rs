@@ -128,6 +128,24 @@ impl Client {
         }
     }
 
+    /// What the components of the package in `folder` hold in memory: the manifest's field `memory`.
+    ///
+    /// # Errors
+    /// As [`Client::run`].
+    pub fn measure(
+        &self,
+        folder: &Path,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
+    ) -> Result<serde_json::Value> {
+        let folder = folder.to_owned();
+        let question = |job| ToWorker::Measure { job, folder };
+        match self.ask(question, &mut Waiter::new(cancel, on_event))?.0 {
+            FromWorker::Measured { memory, .. } => Ok(memory),
+            other => Err(unexpected("Measured", &other)),
+        }
+    }
+
     /// What the worker finds on this machine.
     ///
     /// # Errors

@@ -174,6 +174,7 @@ fn job_of(answer: &FromWorker) -> Option<u64> {
         FromWorker::Done { job, .. }
         | FromWorker::Estimate { job, .. }
         | FromWorker::Verified { job, .. }
+        | FromWorker::Measured { job, .. }
         | FromWorker::Report { job, .. } => Some(*job),
         _ => None,
     }

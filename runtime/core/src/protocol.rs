@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use crate::{Error, Event, Provider, ProviderChoice, Request, TakeId};
+use crate::{Error, Event, MemoryPlan, Provider, ProviderChoice, Request, TakeId};
 
 /// The protocol that this version speaks. Client and worker must agree exactly.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Largest message in bytes; anything longer is not ours.
 pub const MAX_MESSAGE: u32 = 16 << 20;
@@ -50,6 +50,13 @@ pub enum ToWorker {
         folder: PathBuf,
         /// Where to run them.
         provider: ProviderChoice,
+    },
+    /// Measure what a package's components hold in memory. Answered by `Measured` or `Failed`.
+    Measure {
+        /// Chosen by the client, echoed in the answer.
+        job: u64,
+        /// The package's folder.
+        folder: PathBuf,
     },
     /// Say what this worker finds on the machine. Answered by `Report`.
     Doctor {
@@ -110,6 +117,13 @@ pub enum FromWorker {
         /// Where they were run.
         provider: Provider,
     },
+    /// What a package's components hold in memory.
+    Measured {
+        /// The job.
+        job: u64,
+        /// The manifest's field `memory`.
+        memory: serde_json::Value,
+    },
     /// What this worker finds on the machine.
     Report {
         /// The job.
@@ -135,8 +149,8 @@ pub struct Estimate {
     pub exists: bool,
     /// Seconds, from this machine's own past runs of the same model; `None` before the first.
     pub seconds: Option<f64>,
-    /// Bytes of memory at the peak, as planned.
-    pub peak_bytes: u64,
+    /// Memory, as planned.
+    pub memory: MemoryPlan,
     /// Width the model would work at, in pixels.
     pub model_width: u32,
     /// Height the model would work at, in pixels.

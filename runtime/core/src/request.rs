@@ -78,6 +78,9 @@ pub struct Settings {
     pub seed: u64,
     /// Which preset fills what is `None`.
     pub quality: Quality,
+    /// Sides at which the model works, 0.1 to 4 times those that it is best at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
 }
 
 /// One complete job: nothing outside this value decides what the frames look like, except the
@@ -137,6 +140,10 @@ impl Request {
         if let Some(steps) = self.settings.steps.filter(|steps| !(1..=200).contains(steps)) {
             return Err(Error::usage(format!("expected 1 to 200 steps, got {steps}."))
                 .hint("Leave the steps to the quality, or set a number in that range."));
+        }
+        if let Some(scale) = self.settings.scale.filter(|scale| !(0.1..=4.0).contains(scale)) {
+            return Err(Error::usage(format!("expected a scale between 0.1 and 4, got {scale}."))
+                .hint("Leave the scale to the quality, or set a number in that range."));
         }
         if let Some(guidance) = self.settings.guidance.filter(|guidance| !(1.0..=30.0).contains(guidance)) {
             return Err(Error::usage(format!("expected guidance between 1 and 30, got {guidance}."))

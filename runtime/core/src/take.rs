@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Progress, Provider, Request, TakeId};
+use crate::{PhaseBytes, Progress, Provider, Request, TakeId};
 
 /// What a running job says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ pub struct TakeRecord {
     pub timing: Timing,
     /// Peak memory of the worker in bytes, where the system tells.
     pub peak_memory: Option<u64>,
+    /// The same for each phase, where the system tells it apart.
+    #[serde(default)]
+    pub phase_memory: PhaseBytes,
+    /// Side in pixels of the tiles in which it was decoded; `None` if frames were decoded whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<u32>,
     /// Pickup's version.
     pub made_by: String,
     /// When it was made, seconds since 1970 (UTC).

@@ -1,44 +1,70 @@
-//! The graphs of a model, open.
+//! The graphs of a model, opened when they are needed.
 
 use pickup_core::{Cancel, Graph, Provider, Result};
+use pickup_families::vae::{DecoderGraphs, Network};
 use pickup_package::{GraphKind, Package};
 
 use crate::GraphSource;
 
-/// All graphs but the text encoder's, which is open only while a prompt is read.
-pub(crate) struct Graphs {
-    pub transformer: Box<dyn Graph>,
-    pub enc_first: Box<dyn Graph>,
-    /// The next graphs are there where the VAE is stepped.
-    pub enc_next: Option<Box<dyn Graph>>,
-    pub dec_first: Box<dyn Graph>,
-    pub dec_next: Option<Box<dyn Graph>>,
+/// Opens the graphs of a package.
+#[derive(Clone, Copy)]
+pub(crate) struct Opener<'a> {
+    pub package: &'a Package,
+    pub source: &'a dyn GraphSource,
+    pub cancel: &'a Cancel,
 }
 
-impl Graphs {
-    /// Opens the graphs of `package`.
+impl Opener<'_> {
+    /// Opens one graph.
     ///
     /// # Errors
-    /// If one cannot be opened, or `cancel` is raised.
-    pub fn open(package: &Package, source: &dyn GraphSource, cancel: &Cancel) -> Result<Self> {
-        let open = |kind| source.open(&package.graph(kind)?, kind, cancel);
-        let stepped = package.manifest().graphs.is_stepped();
-        let next = |kind| stepped.then(|| open(kind)).transpose();
-        Ok(Self {
-            enc_first: open(GraphKind::VaeEncFirst)?,
-            enc_next: next(GraphKind::VaeEncNext)?,
-            transformer: open(GraphKind::Transformer)?,
-            dec_first: open(GraphKind::VaeDecFirst)?,
-            dec_next: next(GraphKind::VaeDecNext)?,
-        })
+    /// If it cannot be opened, or `cancel` is raised.
+    pub fn open(&self, kind: GraphKind) -> Result<Box<dyn Graph>> {
+        self.source.open(&self.package.graph(kind)?, kind, self.cancel)
     }
 }
 
-/// A graph that may be there, lent.
-pub(crate) fn lent(graph: &mut Option<Box<dyn Graph>>) -> Option<&mut dyn Graph> {
-    match graph {
-        Some(graph) => Some(graph.as_mut()),
-        None => None,
+/// All components but the text encoder, which is open only while a prompt is read. Each is there from when it is first
+/// needed until it is closed.
+#[derive(Default)]
+pub(crate) struct Graphs {
+    encoder: Option<Network>,
+    transformer: Option<Box<dyn Graph>>,
+    decoder: Option<DecoderGraphs>,
+}
+
+impl Graphs {
+    /// The VAE's encoder.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or the opener's token is raised; likewise for the others.
+    pub fn encoder(&mut self, opener: Opener<'_>) -> Result<&mut Network> {
+        let graphs = &opener.package.manifest().graphs;
+        open(&mut self.encoder, || Network::encoder(graphs, &mut |kind| opener.open(kind)))
+    }
+
+    /// The transformer.
+    pub fn transformer(&mut self, opener: Opener<'_>) -> Result<&mut dyn Graph> {
+        let transformer = open(&mut self.transformer, || opener.open(GraphKind::Transformer))?;
+        Ok(transformer.as_mut())
+    }
+
+    /// The VAE's decoder.
+    pub fn decoder(&mut self, opener: Opener<'_>) -> Result<&mut DecoderGraphs> {
+        let graphs = &opener.package.manifest().graphs;
+        open(&mut self.decoder, || DecoderGraphs::open(graphs, &mut |kind| opener.open(kind)))
+    }
+
+    /// Closes all, which gives back their memory.
+    pub fn close(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn open<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&mut T> {
+    match slot {
+        Some(there) => Ok(there),
+        None => Ok(slot.insert(make()?)),
     }
 }
 

@@ -15,6 +15,7 @@ mod detail;
 mod graphs;
 mod history;
 mod join;
+mod measure;
 mod parallel;
 mod pass;
 mod plan;
@@ -28,6 +29,7 @@ mod text;
 
 pub use cache::cache_dir;
 pub use denoise::{Prompts, Walk, denoise};
-pub use plan::{Part, Pass, Plan, Rule, model_size, schedule};
-pub use run::{Engine, Outcome};
+pub use measure::measure;
+pub use plan::{Load, Loads, Part, Pass, Plan, Room, Rule, model_size, schedule};
+pub use run::{Connect, Engine, Outcome};
 pub use source::GraphSource;

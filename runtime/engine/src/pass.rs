@@ -1,36 +1,33 @@
 //! One run of the model: canvas in, frames out.
 
-use ndarray::{Array3, Array5, Axis, s};
-use pickup_core::{Cancel, Error, Phase, Result};
+use ndarray::{Array3, Array5, s};
+use pickup_core::{Error, MemoryPlan, Phase, Result};
+use pickup_families::vae::tiles::Tiles;
 use pickup_families::vae::{Decoder, Encoder};
 use pickup_families::{Conditioning, Family, ModelCanvas, Purpose};
-use pickup_package::Package;
+use pickup_package::{LatentSpec, Manifest};
 use pickup_samplers::{Levels, Noise, Stream};
 
 use crate::denoise::{Prompts, Walk, denoise};
-use crate::graphs::{self, Graphs};
+use crate::graphs::{Graphs, Opener};
 use crate::join::{self, Anchor, Echo};
+use crate::plan::memory::chunk;
 use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
 use crate::stage::{Given, Stage};
 
-/// Pixels that the VAE takes through one run: one latent frame of Wan at 480×272, for which the decoder of Wan's
-/// full VAE held about 3 GB on a processor. Small pictures go several frames at a time.
-const VAE_PIXELS: usize = 4 * 480 * 272;
-/// Most latent frames of one run of the VAE; each run is a point at which progress is seen.
-const VAE_MOST: usize = 8;
-
 /// What all passes of a job share.
 pub(crate) struct Work<'a> {
-    pub package: &'a Package,
+    pub opener: Opener<'a>,
     pub family: &'a dyn Family,
     pub graphs: &'a mut Graphs,
+    /// What is open when.
+    pub memory: &'a MemoryPlan,
     pub prompts: &'a Prompts,
     pub references: &'a [Array3<f32>],
     /// The noise levels of every pass.
     pub levels: &'a Levels,
     pub seed: u64,
-    pub cancel: &'a Cancel,
 }
 
 /// What a pass made.
@@ -42,7 +39,7 @@ pub(crate) struct Made {
     pub echoes: Vec<Echo>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// The frames of `pass`.
     ///
     /// # Errors
@@ -51,7 +48,7 @@ impl Work<'_> {
         let given = stage.given(pass)?;
         let canvas = stage.canvas(&given, pass.spacing, self.references.to_vec());
         let conditioning = self.encode(&canvas, tracker)?;
-        let noises = Noises::new(self.seed, pass, self.package.manifest().latent.temporal);
+        let noises = Noises::new(self.seed, pass, self.manifest().latent.temporal);
         let noise = noises.walked(self.family.latent_shape(&canvas), conditioning.references);
         drop(canvas);
         let latent = self.denoise(noise, &noises, &conditioning, tracker)?;
@@ -64,17 +61,33 @@ impl Work<'_> {
     }
 
     fn encode(&mut self, canvas: &ModelCanvas, tracker: &mut Tracker<'_>) -> Result<Conditioning> {
-        let chunk = self.chunk(canvas.frames.dim().1 * canvas.frames.dim().2);
-        let temporal = self.package.manifest().latent.temporal;
-        let Self { graphs, cancel, family, .. } = self;
+        let temporal = self.manifest().latent.temporal;
+        let chunk = chunk(canvas.frames.dim().1 * canvas.frames.dim().2, temporal);
+        let Self { graphs, opener, family, .. } = self;
         let (mut runs, all) = (0, family.encodings(canvas));
-        family.condition(canvas, &mut |frames| {
-            let (first, next) = (graphs.enc_first.as_mut(), graphs::lent(&mut graphs.enc_next));
-            let latent = Encoder { first, next, temporal, chunk }.encode(frames, cancel);
+        let conditioning = family.condition(canvas, &mut |frames| {
+            let network = tracker.loading(Phase::Encode, || graphs.encoder(*opener))?;
+            let mut encoder = Encoder { graphs: network.stepped(), temporal, chunk };
+            let latent = encoder.encode(frames, opener.cancel);
             runs += 1;
             tracker.step(runs, all);
             latent
-        })
+        });
+        self.end_phase(tracker);
+        conditioning
+    }
+
+    fn end_phase(&mut self, tracker: &mut Tracker<'_>) {
+        self.opener.source.give_back();
+        tracker.note_idle();
+        if self.memory.in_turn {
+            self.graphs.close();
+            self.opener.source.give_back();
+        }
+    }
+
+    fn manifest(&self) -> &'a Manifest {
+        self.opener.package.manifest()
     }
 
     fn denoise(
@@ -84,18 +97,19 @@ impl Work<'_> {
         conditioning: &Conditioning,
         tracker: &mut Tracker<'_>,
     ) -> Result<Array5<f32>> {
-        let spec = &self.package.manifest().sampler;
+        let spec = &self.manifest().sampler;
         let mut sampler = pickup_families::sampler(spec, self.levels, conditioning)?;
-        tracker.enter(Phase::Denoise);
-        let Self { family, prompts, cancel, .. } = *self;
+        let Self { family, prompts, opener, .. } = *self;
+        let transformer = tracker.loading(Phase::Denoise, || self.graphs.transformer(opener))?;
         let latent = denoise(
-            &Walk { family, conditioning, prompts, cancel },
-            self.graphs.transformer.as_mut(),
+            &Walk { family, conditioning, prompts, cancel: opener.cancel },
+            transformer,
             sampler.as_mut(),
             noise,
             &mut |purpose, count, shape| noises.drawn(purpose, count, shape),
             &mut |done, steps| tracker.step(done, steps),
         )?;
+        self.end_phase(tracker);
         Ok(family.finish(latent, conditioning))
     }
 
@@ -106,33 +120,38 @@ impl Work<'_> {
         count: usize,
         tracker: &mut Tracker<'_>,
     ) -> Result<Vec<Array3<f32>>> {
-        tracker.enter(Phase::Decode);
-        let spatial = self.package.manifest().latent.spatial;
-        let pixels = latent.len_of(Axis(3)) * latent.len_of(Axis(4)) * spatial * spatial;
-        let chunk = self.chunk(pixels);
-        let Graphs { dec_first, dec_next, .. } = &mut *self.graphs;
-        let (first, next) = (dec_first.as_mut(), graphs::lent(dec_next));
         let (_, channels, latents, height, width) = latent.dim();
+        let LatentSpec { spatial, temporal, .. } = self.manifest().latent;
+        let tiles = self.memory.tile.map(|side| Tiles::of(side as usize / spatial));
+        let side = |latents: usize| tiles.map_or(latents, |tiles| latents.min(tiles.side())) * spatial;
+        let chunk = chunk(side(height) * side(width), temporal);
         let mut draw = |purpose, count, shape| noises.drawn(purpose, count, shape);
-        self.family.bind_decoder(first, [1, channels, latents, height, width], &mut draw)?;
+        let inputs = self.family.decoder_inputs([1, channels, latents, height, width], &mut draw);
+        let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+        let opener = self.opener;
+        let graphs = tracker.loading(Phase::Decode, || self.graphs.decoder(opener))?;
+        let (mid, last) = graphs.stages();
         let mut frames = Vec::with_capacity(count);
+        let shared = std::cell::RefCell::new(&mut *tracker);
         let mut keep = |_: usize, some: ndarray::Array4<f32>| {
             frames.extend(some.outer_iter().map(|frame| frame.to_owned()));
-            tracker.step(frames.len().min(count), count);
+            if tiles.is_none() {
+                shared.borrow_mut().step(frames.len().min(count), count);
+            }
             Ok(())
         };
-        Decoder { first, next, chunk }.decode(latent.view(), &mut keep, self.cancel)?;
-        self.graphs.dec_first.unbind();
+        let mut on_tile = |done, all| shared.borrow_mut().step(done, all);
+        Decoder { mid, last, inputs, chunk, tiles }.decode(
+            latent.view(),
+            &mut keep,
+            &mut on_tile,
+            opener.cancel,
+        )?;
+        self.end_phase(tracker);
         if frames.len() != count {
             return Err(Error::model(format!("the VAE should give {count} frames, got {}.", frames.len())));
         }
         Ok(frames)
-    }
-
-    /// Latent frames per run of the VAE, for pictures of `pixels`.
-    fn chunk(&self, pixels: usize) -> usize {
-        let per_latent = self.package.manifest().latent.temporal * pixels.max(1);
-        (VAE_PIXELS / per_latent).clamp(1, VAE_MOST)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a running job says, and where its time goes.
 
-use pickup_core::{Event, Phase, Progress, Timing};
+use pickup_core::{Event, Phase, PhaseBytes, Progress, Result, Timing};
 use std::time::Instant;
 
 /// Share of the job that is done when the passes begin: package, library, prompt.
@@ -19,10 +19,29 @@ pub(crate) struct Tracker<'a> {
     timing: Timing,
     phase: Phase,
     phase_began: Instant,
+    memory: Option<&'a dyn Fn() -> Option<u64>>,
+    held: Held,
     passes_began: Option<Instant>,
     fraction: f32,
     /// Begin and length of the current pass, as shares of all passes.
     pass: (f32, f32),
+}
+
+/// Bytes that a job held.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    /// When each phase began.
+    pub floors: PhaseBytes,
+    /// At the peak of each phase.
+    pub peaks: PhaseBytes,
+    /// When the component of a phase had run and was still open.
+    pub idle: PhaseBytes,
+}
+
+fn note(phases: &mut PhaseBytes, phase: Phase, bytes: u64) {
+    if let Some(place) = phases.of(phase) {
+        *place = bytes;
+    }
 }
 
 impl<'a> Tracker<'a> {
@@ -34,12 +53,53 @@ impl<'a> Tracker<'a> {
             timing: Timing::default(),
             phase: Phase::Load,
             phase_began: Instant::now(),
+            memory: None,
+            held: Held::default(),
             passes_began: None,
             fraction: 0.0,
             pass: (0.0, 0.0),
         };
         tracker.step(0, 0);
         tracker
+    }
+
+    /// The same, asking `take_peak`, which gives the most memory held since it was last asked, at the end of each phase.
+    pub fn watching<'b>(self, take_peak: &'b dyn Fn() -> Option<u64>) -> Tracker<'b>
+    where
+        'a: 'b,
+    {
+        take_peak();
+        let Self {
+            events, warnings, timing, phase, phase_began, mut held, passes_began, fraction, pass, ..
+        } = self;
+        // A prompt is read from the beginning on.
+        held.floors.text = take_peak().unwrap_or_default();
+        let memory = Some(take_peak);
+        // Named one by one, as `events` is lent for less.
+        Tracker { events, warnings, timing, phase, phase_began, memory, held, passes_began, fraction, pass }
+    }
+
+    /// What was held in each phase so far.
+    pub fn held(&self) -> Held {
+        self.held
+    }
+
+    /// The component of the current phase has run, and is still open.
+    pub fn note_idle(&mut self) {
+        let now = self.count_memory();
+        note(&mut self.held.idle, self.phase, now);
+    }
+
+    /// Counts the peak for the current phase and returns what is held now. What loading holds counts for the phase that
+    /// it is for.
+    fn count_memory(&mut self) -> u64 {
+        let Some(take_peak) = self.memory else { return 0 };
+        if let Some(bytes) = self.held.peaks.of(self.phase) {
+            *bytes = take_peak().unwrap_or_default().max(*bytes);
+            // Asked again at once, the peak is what is held now.
+            return take_peak().unwrap_or_default();
+        }
+        0
     }
 
     /// Tells the user something that does not stop the job.
@@ -54,8 +114,26 @@ impl<'a> Tracker<'a> {
         self.step(0, 0);
     }
 
+    /// Runs `open`, whose time counts as loading, and enters `phase` where it is not there yet.
+    ///
+    /// # Errors
+    /// If `open` fails.
+    pub fn loading<T>(&mut self, phase: Phase, open: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.phase != phase {
+            self.enter(phase);
+        }
+        self.count_for(Phase::Load);
+        let opened = open();
+        self.count_for(phase);
+        opened
+    }
+
     /// From now on time counts for `phase`, which is not reported.
     pub fn count_for(&mut self, phase: Phase) {
+        let held = self.count_memory();
+        if self.held.floors.of(phase) == Some(&mut 0) {
+            note(&mut self.held.floors, phase, held);
+        }
         let now = Instant::now();
         let seconds = now.duration_since(self.phase_began).as_secs_f64();
         *match self.phase {

@@ -2,7 +2,7 @@
 
 use pickup_core::protocol::Estimate;
 use pickup_core::{
-    Cancel, Error, ErrorKind, Event, Phase, Provider, Request, Result, Slot, TakeId, TakeRecord,
+    Cancel, Error, ErrorKind, Event, MemoryPlan, Phase, Provider, Request, Result, Slot, TakeId, TakeRecord,
 };
 use pickup_families::{Family, TextEmbedding};
 use pickup_package::{GraphKind, Package};
@@ -12,20 +12,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::denoise::Prompts;
 use crate::detail::Details;
-use crate::graphs::{Graphs, Resident};
+use crate::graphs::{Graphs, Opener, Resident};
 use crate::history::{History, PastRun};
 use crate::join::Echo;
 use crate::pass::{Made, Work};
-use crate::plan::{Pass, Plan};
-use crate::progress::Tracker;
+use crate::plan::{Pass, Plan, memory};
+use crate::progress::{Held, Tracker};
 use crate::stage::Stage;
 use crate::text::{self, TextCache};
 use crate::{GraphSource, abilities, join, parallel, settle};
 
 /// How often the engine asks whether another process has finished the same take.
 const POLL: Duration = Duration::from_millis(50);
-/// Frames that are brought to the timeline's size at once.
-const BATCH: usize = 8;
 
 /// Starts the inference library; called only when something is to be made.
 pub type Connect<'a> = dyn Fn() -> Result<Box<dyn GraphSource>> + 'a;
@@ -48,6 +46,10 @@ pub struct Engine {
     models: Vec<PathBuf>,
     history: History,
     resident: Resident,
+    /// Whether components are closed before the next is opened in any case, for measuring them apart.
+    apart: bool,
+    /// What the last job held.
+    held: Held,
 }
 
 /// A request that has met its model.
@@ -63,7 +65,25 @@ impl Engine {
     /// and looks for packages in the folders `models`.
     pub fn new(store: Store, cache: Option<PathBuf>, models: Vec<PathBuf>) -> Self {
         let history = History::new(cache.as_deref());
-        Self { store, cache, models, history, resident: Resident::default() }
+        Self {
+            store,
+            cache,
+            models,
+            history,
+            resident: Resident::default(),
+            apart: false,
+            held: Held::default(),
+        }
+    }
+
+    /// The same with one component open at a time, whatever the room.
+    pub(crate) fn apart(self) -> Self {
+        Self { apart: true, ..self }
+    }
+
+    /// What the last job held.
+    pub(crate) fn held(&self) -> Held {
+        self.held
     }
 
     /// Closes all graphs, which gives back their memory.
@@ -84,7 +104,7 @@ impl Engine {
         cancel: &Cancel,
         events: &mut dyn FnMut(Event),
     ) -> Result<Outcome> {
-        let mut tracker = Tracker::new(events);
+        let tracker = Tracker::new(events);
         let settled = self.settle(request)?;
         if let Some(outcome) = self.reuse(&settled.id) {
             return Ok(outcome);
@@ -94,9 +114,16 @@ impl Engine {
         if let Some(outcome) = self.reuse(&settled.id) {
             return Ok(outcome);
         }
+        // First of all, so that nothing is loaded for a take that the disk has no room for.
+        let canvas = &request.canvas;
+        let frames = canvas.unknown_count() as u32;
+        let writer = self.store.begin_take(&settled.id, canvas.width, canvas.height, frames)?;
         let source = connect()?;
-        let job = Job { engine: self, request, settled: &settled, source: source.as_ref(), cancel };
-        job.run(&mut tracker)
+        let memory = self.memory(request, &settled, source.as_ref())?;
+        let take_peak = || source.take_peak_memory();
+        let mut tracker = tracker.watching(&take_peak);
+        let job = Job { engine: self, request, settled: &settled, memory, source: source.as_ref(), cancel };
+        job.run(writer, &mut tracker)
     }
 
     /// What `request` would cost.
@@ -104,13 +131,15 @@ impl Engine {
     /// # Errors
     /// If the request cannot be done, or no provider works.
     pub fn estimate(&self, request: &Request, connect: &Connect<'_>) -> Result<Estimate> {
-        let Settled { package, plan, id, .. } = self.settle(request)?;
-        let provider = connect()?.provider();
+        let settled = self.settle(request)?;
+        let source = connect()?;
+        let provider = source.provider();
+        let Settled { package, plan, id, .. } = &settled;
         Ok(Estimate {
-            take: id,
-            exists: self.reuse(&id).is_some(),
+            take: *id,
+            exists: self.reuse(id).is_some(),
             seconds: self.history.seconds(package.hash(), provider, plan.work),
-            peak_bytes: plan.peak_bytes,
+            memory: self.memory(request, &settled, source.as_ref())?,
             model_width: plan.width,
             model_height: plan.height,
             windows: plan.windows(),
@@ -126,6 +155,17 @@ impl Engine {
         let plan = Plan::new(request, package.manifest())?;
         let id = settle::take_id(request, &plan, &package)?;
         Ok(Settled { package, family, plan, id })
+    }
+
+    /// What is open when.
+    fn memory(&self, request: &Request, settled: &Settled, source: &dyn GraphSource) -> Result<MemoryPlan> {
+        let (plan, manifest) = (&settled.plan, settled.package.manifest());
+        if self.apart {
+            return Ok(memory::in_turn(plan, manifest, source.room()));
+        }
+        let cache = TextCache::new(self.cache.as_deref(), &settled.package);
+        let reads = plan.texts(request).iter().any(|text| cache.get(text).is_none());
+        memory::settle(plan, manifest, source.room(), reads)
     }
 
     /// The take, if it is there and whole. A damaged one is made again.
@@ -160,24 +200,21 @@ struct Job<'a> {
     engine: &'a mut Engine,
     request: &'a Request,
     settled: &'a Settled,
+    memory: MemoryPlan,
     source: &'a dyn GraphSource,
     cancel: &'a Cancel,
 }
 
 impl Job<'_> {
-    fn run(mut self, tracker: &mut Tracker<'_>) -> Result<Outcome> {
+    fn run(mut self, mut writer: TakeWriter, tracker: &mut Tracker<'_>) -> Result<Outcome> {
         let began = std::time::Instant::now();
         let Settled { package, plan, .. } = self.settled;
         let left_out = abilities::left_out(self.request, &plan.passes, package.manifest());
         self.source.warnings().into_iter().chain(left_out).for_each(|warning| tracker.warn(warning));
-        self.check_memory()?;
-        let canvas = &self.request.canvas;
-        let frames = canvas.unknown_count() as u32;
-        let mut writer =
-            self.engine.store.begin_take(&self.settled.id, canvas.width, canvas.height, frames)?;
         let prompts = self.prompts(tracker)?;
         self.passes(&prompts, &mut writer, tracker)?;
         self.store(writer, tracker)?;
+        self.engine.held = tracker.held();
         let Settled { package, plan, id, .. } = self.settled;
         let provider = self.source.provider();
         let seconds = began.elapsed().as_secs_f64();
@@ -186,39 +223,19 @@ impl Job<'_> {
         Ok(Outcome { take: *id, reused: false, provider })
     }
 
-    fn check_memory(&self) -> Result<()> {
-        let plan = &self.settled.plan;
-        let Some(free) = self.source.available_memory().filter(|free| *free < plan.peak_bytes) else {
-            return Ok(());
-        };
-        let gigabytes = |bytes: u64| bytes as f64 / 1e9;
-        Err(Error::memory(format!(
-            "not enough memory for {}×{}×{}: about {:.1} GB needed, {:.1} GB free.",
-            plan.width,
-            plan.height,
-            plan.windows().into_iter().max().unwrap_or(0),
-            gigabytes(plan.peak_bytes),
-            gigabytes(free)
-        ))
-        .hint("Ask for fewer frames, close other programs, or choose a smaller model."))
+    fn opener(&self) -> Opener<'_> {
+        Opener { package: &self.settled.package, source: self.source, cancel: self.cancel }
     }
 
     /// The prompts' embeddings. The text encoder is opened only if one of them is new, and closed again.
     fn prompts(&self, tracker: &mut Tracker<'_>) -> Result<Prompts> {
         let Settled { package, plan, .. } = self.settled;
         let cache = TextCache::new(self.engine.cache.as_deref(), package);
-        let mut texts = vec![self.request.prompt.as_str()];
-        if plan.is_guided() {
-            texts.push(&plan.negative_prompt);
-        }
+        let texts = plan.texts(self.request);
         let known: Vec<_> = texts.iter().map(|text| cache.get(text)).collect();
         let mut encoder = match known.iter().all(Option::is_some) {
             true => None,
-            false => Some(self.source.open(
-                &package.graph(GraphKind::TextEncoder)?,
-                GraphKind::TextEncoder,
-                self.cancel,
-            )?),
+            false => Some(self.opener().open(GraphKind::TextEncoder)?),
         };
         tracker.enter(Phase::Text);
         let mut embeddings: Vec<TextEmbedding> = Vec::new();
@@ -230,6 +247,8 @@ impl Job<'_> {
             });
             tracker.step(index + 1, texts.len());
         }
+        drop(encoder);
+        self.source.give_back();
         let mut embeddings = embeddings.into_iter();
         let positive = embeddings.next().ok_or_else(|| Error::runtime("there is no prompt."))?;
         Ok(Prompts { positive, negative: embeddings.next(), guidance: plan.guidance })
@@ -259,14 +278,10 @@ impl Job<'_> {
     ) -> Result<()> {
         let (hash, provider) = (self.settled.package.hash(), self.source.provider());
         tracker.enter(Phase::Encode);
-        tracker.count_for(Phase::Load);
-        let mut graphs = match self.engine.resident.take(hash, provider) {
-            Some(graphs) => graphs,
-            None => Graphs::open(&self.settled.package, self.source, self.cancel)?,
-        };
+        let mut graphs = self.engine.resident.take(hash, provider).unwrap_or_default();
         let result = self.passes_on(&mut graphs, prompts, writer, tracker);
         let usable = result.as_ref().err().is_none_or(|error| error.kind == ErrorKind::Cancelled);
-        if usable {
+        if usable && !self.memory.in_turn {
             self.engine.resident.keep(hash, provider, graphs);
         }
         result
@@ -283,14 +298,14 @@ impl Job<'_> {
         let mut stage = Stage::new(&self.engine.store, self.request, plan);
         let references = stage.references()?;
         let mut work = Work {
-            package,
+            opener: self.opener(),
             family: family.as_ref(),
             graphs,
+            memory: &self.memory,
             prompts,
             references: &references,
             levels: &plan.levels,
             seed: self.request.settings.seed,
-            cancel: self.cancel,
         };
         let mut details = Details::default();
         let mut done = 0.0;
@@ -341,7 +356,7 @@ impl Job<'_> {
         let parts = pass.parts.iter().zip(frames);
         let chosen: Vec<_> = parts.filter_map(|(part, picture)| Some((delivered(part)?, picture))).collect();
         let mut written = 0;
-        for batch in chosen.chunks(BATCH) {
+        for batch in chosen.chunks(memory::BATCH) {
             self.cancel.check()?;
             let sized = parallel::map(batch.iter(), |(frame, picture)| {
                 let mut pixels = join::to_timeline((*frame, picture), size, details)?;
@@ -386,7 +401,9 @@ impl Job<'_> {
             provider: self.source.provider(),
             warnings,
             timing,
-            peak_memory: self.source.peak_memory(),
+            peak_memory: Some(tracker.held().peaks.peak()).filter(|peak| *peak > 0),
+            phase_memory: tracker.held().peaks,
+            tile: self.memory.tile,
             made_by: format!("Pickup {}", env!("CARGO_PKG_VERSION")),
             made_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             digital_source_type: digital_source_type(composite).to_owned(),

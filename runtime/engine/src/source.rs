@@ -4,6 +4,8 @@ use pickup_core::{Cancel, Graph, Provider, Result};
 use pickup_package::GraphKind;
 use std::path::Path;
 
+use crate::Room;
+
 /// A running inference library on a settled provider.
 pub trait GraphSource {
     /// Opens the graph in `path`; `kind` says what it is for.
@@ -21,9 +23,12 @@ pub trait GraphSource {
     /// What the user must know about the provider.
     fn warnings(&self) -> Vec<String>;
 
-    /// Most memory that this process has held so far, in bytes, where the system tells.
-    fn peak_memory(&self) -> Option<u64>;
+    /// Most memory that this process has held since this was last asked, in bytes, where the system tells.
+    fn take_peak_memory(&self) -> Option<u64>;
 
-    /// Memory that graphs could still take where they run, in bytes, where the system tells.
-    fn available_memory(&self) -> Option<u64>;
+    /// Returns memory that was freed to the system.
+    fn give_back(&self) {}
+
+    /// What this process holds without any model, and may hold in all where graphs run.
+    fn room(&self) -> Room;
 }

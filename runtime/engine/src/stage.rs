@@ -236,7 +236,7 @@ mod tests {
             levels: Levels::Given(vec![1.0]),
             guidance: Guidance::of(1.0),
             negative_prompt,
-            peak_bytes: 0,
+            loads: crate::plan::Loads::default(),
             work: 0.0,
         }
     }

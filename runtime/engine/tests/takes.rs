@@ -183,7 +183,7 @@ fn a_failure_leaves_nothing_and_opens_graphs_anew() {
     other.settings.seed = 1;
     studio.run_heard(&mut engine, &other, &Cancel::new(), &mut |_| {}).unwrap();
     let opened = studio.source.seen.lock().unwrap().opened.len();
-    assert_eq!(opened, 11, "after a success graphs stay open");
+    assert_eq!(opened, 9, "the failure came before the decoder was needed; after a success graphs stay open");
 }
 
 #[test]
@@ -241,5 +241,5 @@ fn an_estimate_agrees_with_the_run() {
     let record = studio.store.open_take(&outcome.take).unwrap().record().clone();
     assert_eq!((after.take, after.exists), (outcome.take, true));
     assert_eq!((after.windows, after.steps), (record.windows, record.steps));
-    assert!(after.seconds.is_some_and(|seconds| seconds > 0.0) && after.peak_bytes > 0);
+    assert!(after.seconds.is_some_and(|seconds| seconds > 0.0) && after.memory.peak() > 0);
 }

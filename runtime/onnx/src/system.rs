@@ -1,8 +1,27 @@
 //! What the operating system says about this process's memory, and how it looks for libraries.
 
-/// Most memory this process has held so far, in bytes, where the system tells.
-pub fn peak_memory() -> Option<u64> {
-    platform::peak_memory()
+/// Most memory this process has held since this was last asked, in bytes, where the system tells. Where it cannot begin
+/// anew, as on Windows, since the process began.
+pub fn take_peak_memory() -> Option<u64> {
+    let peak = platform::peak_memory();
+    platform::forget_peak();
+    peak
+}
+
+/// Memory that this process holds, files that it has mapped included, in bytes, where the system tells.
+pub fn resident_memory() -> Option<u64> {
+    platform::resident_memory()
+}
+
+/// The same without files that the system can read again, which is what other programs cannot have.
+pub fn own_memory() -> Option<u64> {
+    platform::own_memory()
+}
+
+/// Returns memory that was freed to the system, which the C library may have kept for later. Does nothing where it does
+/// not do so, or cannot be asked.
+pub fn give_back() {
+    platform::give_back();
 }
 
 /// Memory that this process could still take, in bytes, where the system tells: free memory of the
@@ -36,7 +55,25 @@ mod platform {
     pub const NVIDIA_DRIVER: &[&str] = &["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
 
     pub fn peak_memory() -> Option<u64> {
-        kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+        status("VmHWM:")
+    }
+
+    pub fn resident_memory() -> Option<u64> {
+        status("VmRSS:")
+    }
+
+    pub fn own_memory() -> Option<u64> {
+        status("RssAnon:")
+    }
+
+    fn status(name: &str) -> Option<u64> {
+        kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, name)
+    }
+
+    /// Makes the peak what is held now (proc_pid_clear_refs(5)). If that is forbidden, the peak stays that of the
+    /// whole process.
+    pub fn forget_peak() {
+        drop(std::fs::write("/proc/self/clear_refs", "5"));
     }
 
     pub fn available_memory() -> Option<u64> {
@@ -62,6 +99,16 @@ mod platform {
         line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "calls the C library")]
+    pub fn give_back() {
+        // SAFETY: takes no pointer, may be called from any thread, and moves nothing that is in use.
+        unsafe { libc::malloc_trim(0) };
+    }
+
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    pub fn give_back() {}
+
     pub fn restrict_library_search() {}
 
     pub fn search_beside(_library: &Path) {}
@@ -83,11 +130,27 @@ mod platform {
     pub const NVIDIA_DRIVER: &[&str] = &[r"C:\Windows\System32\nvcuda.dll"];
 
     pub fn peak_memory() -> Option<u64> {
+        counters().map(|counters| counters.PeakWorkingSetSize as u64)
+    }
+
+    pub fn resident_memory() -> Option<u64> {
+        counters().map(|counters| counters.WorkingSetSize as u64)
+    }
+
+    pub fn own_memory() -> Option<u64> {
+        counters().map(|counters| counters.PagefileUsage as u64)
+    }
+
+    pub fn forget_peak() {}
+
+    pub fn give_back() {}
+
+    fn counters() -> Option<PROCESS_MEMORY_COUNTERS> {
         let mut counters = PROCESS_MEMORY_COUNTERS::default();
         let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
         // SAFETY: the pseudo handle needs no closing, and `counters` is as long as `size` says.
         let done = unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &mut counters, size) };
-        (done != 0).then_some(counters.PeakWorkingSetSize as u64)
+        (done != 0).then_some(counters)
     }
 
     pub fn available_memory() -> Option<u64> {
@@ -116,13 +179,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peak_notices_what_is_taken() {
-        let before = peak_memory().unwrap();
-        let taken = vec![1u8; 64 << 20];
+    fn the_peak_notices_what_is_taken_and_forgets_it() {
+        let before = take_peak_memory().unwrap();
+        let taken = vec![1u8; 256 << 20];
         assert!(std::hint::black_box(&taken).iter().all(|&byte| byte == 1));
-        let after = peak_memory().unwrap();
-        assert!(after >= before && after > 64 << 20, "{before} {after}");
+        let after = take_peak_memory().unwrap();
+        assert!(after >= before.max(256 << 20), "{before} {after}");
+        drop(taken);
+        take_peak_memory();
+        let anew = take_peak_memory().unwrap();
+        assert!(anew + (200 << 20) < after, "{after} {anew}");
         assert!(available_memory().unwrap() > 0);
+        assert!(own_memory().unwrap() <= resident_memory().unwrap());
     }
 
     #[cfg(not(windows))]

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::connect::{self, Source};
 use crate::doctor;
 use crate::fault::Fault;
+use crate::measure;
 use crate::serve::{Order, Task, say};
 use crate::verify;
 
@@ -49,6 +50,10 @@ impl Jobs {
                 let (deviations, provider) = verify::verify(&folder, provider, &mut hear, cancel)?;
                 self.provider = Some(provider);
                 Ok(FromWorker::Verified { job, deviations, provider })
+            }
+            Task::Measure { folder } => {
+                let memory = measure::measure(&folder, &mut |event| tell(job, event, cancel), cancel)?;
+                Ok(FromWorker::Measured { job, memory })
             }
             Task::Doctor => Ok(FromWorker::Report { job, findings: doctor::findings() }),
         }
@@ -108,7 +113,7 @@ fn tell(job: u64, event: Event, cancel: &Cancel) {
     }
 }
 
-fn boxed(source: Source) -> Box<dyn GraphSource> {
+pub(crate) fn boxed(source: Source) -> Box<dyn GraphSource> {
     Box::new(source)
 }
 

@@ -11,6 +11,7 @@ mod connect;
 mod doctor;
 mod fault;
 mod job;
+mod measure;
 mod serve;
 mod verify;
 

@@ -21,6 +21,7 @@ pub(crate) enum Task {
     Run { request: Box<Request>, provider: ProviderChoice },
     Estimate { request: Box<Request>, provider: ProviderChoice },
     Verify { folder: PathBuf, provider: ProviderChoice },
+    Measure { folder: PathBuf },
     Doctor,
 }
 
@@ -98,6 +99,7 @@ impl Reader {
                 self.order(job, Task::Estimate { request, provider })
             }
             ToWorker::Verify { job, folder, provider } => self.order(job, Task::Verify { folder, provider }),
+            ToWorker::Measure { job, folder } => self.order(job, Task::Measure { folder }),
             ToWorker::Doctor { job } => self.order(job, Task::Doctor),
             ToWorker::Cancel { job } => {
                 // Cancelling what is over already is no error: the answer was on its way.

@@ -302,7 +302,7 @@ fn estimates_and_findings_are_told() {
     let Some(FromWorker::Estimate { job: 1, estimate }) = worker.answer(1).1 else {
         panic!("expected an estimate")
     };
-    assert!(!estimate.exists && estimate.windows.len() > 1 && estimate.peak_bytes > 0, "{estimate:?}");
+    assert!(!estimate.exists && estimate.windows.len() > 1 && estimate.memory.peak() > 0, "{estimate:?}");
     worker.run(2, &request);
     assert_eq!(worker.done(2).1, estimate.take);
     worker.say(&ToWorker::Estimate { job: 3, request, provider: ProviderChoice::Cpu });

@@ -65,7 +65,7 @@ fn text(model: &mut Model) -> Result<f64> {
 fn encode(model: &mut Model, chunk: usize) -> Result<f64> {
     let frames: Array5<f32> = model.golden("components/encode.in.npy")?;
     let expected: Array5<f32> = model.golden("components/encode.out.npy")?;
-    let found = model.vae(chunk).encode(frames.view(), &Cancel::new())?;
+    let found = model.encoder(chunk).encode(frames.view(), &Cancel::new())?;
     difference(found.view(), expected.view())
 }
 
@@ -90,13 +90,17 @@ pub(crate) fn frames(
     draw: &mut Draw<'_>,
 ) -> Result<Array4<f32>> {
     let (_, channels, count, height, width) = latent.dim();
-    model.bind_decoder([1, channels, count, height, width], draw)?;
     let mut pieces: Vec<Array4<f32>> = Vec::new();
     let mut take = |_: usize, piece| {
         pieces.push(piece);
         Ok(())
     };
-    model.vae(chunk).decode(latent.view(), &mut take, &Cancel::new())?;
+    model.decoder(chunk, [1, channels, count, height, width], draw).decode(
+        latent.view(),
+        &mut take,
+        &mut |_, _| (),
+        &Cancel::new(),
+    )?;
     let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
     concatenate(Axis(0), &views).context("no frames")
 }

@@ -4,7 +4,7 @@ use ndarray::{Array, Dimension};
 use ndarray_npy::ReadableElement;
 use pickup_core::{Cancel, Graph, Provider, Result};
 use pickup_families::text::{self, TextTokenizer};
-use pickup_families::vae::Vae;
+use pickup_families::vae::{Decoder, DecoderGraphs, Encoder, Network};
 use pickup_families::{Draw, Family, TextEmbedding};
 use pickup_onnx::{Library, Runtime, Session};
 use pickup_package::{GraphKind, Package};
@@ -23,8 +23,8 @@ pub struct Model {
     tokenizer: TextTokenizer,
     text: Session,
     pub(crate) transformer: Session,
-    vae_first: [Session; 2],
-    vae_next: Option<[Session; 2]>,
+    encoder: Network,
+    decoder: DecoderGraphs,
 }
 
 impl Model {
@@ -39,17 +39,16 @@ impl Model {
         let open = |kind| runtime.open(&package.graph(kind)?, Provider::Cpu, &Cancel::new());
         let spec = &package.manifest().tokenizer;
         let tokenizer = TextTokenizer::open(&package.path(&spec.file), spec.max_tokens, spec.pad_id)?;
-        let pair = |encoder, decoder| Ok::<_, pickup_core::Error>([open(encoder)?, open(decoder)?]);
-        let stepped = package.manifest().graphs.is_stepped();
-        let next = stepped.then(|| pair(GraphKind::VaeEncNext, GraphKind::VaeDecNext)).transpose()?;
+        let mut boxed = |kind| Ok(Box::new(open(kind)?) as Box<dyn Graph>);
+        let graphs = &package.manifest().graphs;
         Ok(Self {
             subject,
             family: pickup_families::family(package.manifest())?,
             text: open(GraphKind::TextEncoder)?,
             transformer: open(GraphKind::Transformer)?,
             tokenizer,
-            vae_first: pair(GraphKind::VaeEncFirst, GraphKind::VaeDecFirst)?,
-            vae_next: next,
+            encoder: Network::encoder(graphs, &mut boxed)?,
+            decoder: DecoderGraphs::open(graphs, &mut boxed)?,
             package,
         })
     }
@@ -79,24 +78,17 @@ impl Model {
         golden::json(&format!("{}/{name}", self.subject.family))
     }
 
-    /// The VAE, `chunk` latent frames at a time.
-    pub fn vae(&mut self, chunk: usize) -> Vae<'_> {
+    /// The VAE's encoder, `chunk` latent frames at a time.
+    pub fn encoder(&mut self, chunk: usize) -> Encoder<'_> {
         let temporal = self.package.manifest().latent.temporal;
-        let [enc_first, dec_first] = &mut self.vae_first;
-        let next = self.vae_next.as_mut().map(|[encoder, decoder]| (encoder, decoder));
-        let (enc_next, dec_next): (Option<&mut dyn Graph>, Option<&mut dyn Graph>) = match next {
-            Some((encoder, decoder)) => (Some(encoder), Some(decoder)),
-            None => (None, None),
-        };
-        Vae { enc_first, enc_next, dec_first, dec_next, temporal, chunk }
+        Encoder { graphs: self.encoder.stepped(), temporal, chunk }
     }
 
-    /// Gives the decoder what it takes besides a latent of `shape`.
-    ///
-    /// # Errors
-    /// If the graph lacks the input.
-    pub(crate) fn bind_decoder(&mut self, shape: [usize; 5], draw: &mut Draw<'_>) -> Result<()> {
-        let [_, decoder] = &mut self.vae_first;
-        self.family.bind_decoder(decoder, shape, draw)
+    /// The VAE's decoder, `chunk` latent frames at a time, for a latent of `shape`, with the noise that it may ask for.
+    pub fn decoder(&mut self, chunk: usize, shape: [usize; 5], draw: &mut Draw<'_>) -> Decoder<'_> {
+        let inputs = self.family.decoder_inputs(shape, draw);
+        let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+        let (mid, last) = self.decoder.stages();
+        Decoder { mid, last, inputs, chunk, tiles: None }
     }
 }

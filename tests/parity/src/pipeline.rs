@@ -125,7 +125,7 @@ impl Case {
     fn preset(&self, variation: Variation) -> Preset {
         let Settings { steps, guidance, guidance_rescale, ref sigmas, .. } = self.settings;
         let sigmas = sigmas.clone().filter(|_| variation != Variation::LevelsUnlisted);
-        Preset { steps, guidance, guidance_rescale, guidance_interval: None, sigmas }
+        Preset { steps, guidance, scale: 1.0, guidance_rescale, guidance_interval: None, sigmas }
     }
 
     fn prompts(&self, model: &mut Model, variation: Variation) -> Result<Prompts> {
@@ -163,6 +163,6 @@ fn canvas(model: &Model, settings: &Settings, name: &str) -> Result<ModelCanvas>
 fn condition(model: &mut Model, canvas: &ModelCanvas) -> Result<Conditioning> {
     // The family is asked while the VAE of the same model is lent out, so it is made once more.
     let family = pickup_families::family(model.package.manifest())?;
-    let mut vae = model.vae(2);
-    Ok(family.condition(canvas, &mut |frames| vae.encode(frames, &Cancel::new()))?)
+    let mut encoder = model.encoder(2);
+    Ok(family.condition(canvas, &mut |frames| encoder.encode(frames, &Cancel::new()))?)
 }

@@ -16,7 +16,7 @@ from ..golden import Case
 from ..graphs import Graphs, trace
 from ..randoms import uniform
 from ..source import Checkpoint
-from ..stepped_vae import VaeHalf, cache_names
+from ..stepped_vae import STAGES, VaeStage, cache_names
 from ..timesteps import exported_timesteps
 
 #: latents to a token, in each direction
@@ -54,18 +54,16 @@ PUBLISHED = {
 
 
 def trace_vae(vae: AutoencoderKLWan) -> Graphs:
-    """`enc_first`, `enc_next`, `dec_first`, `dec_next` with caches `cache_in_0` … and `cache_out_0` …"""
-    spatial, temporal, graphs = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal, {}
-    for encode, name, source, target in ((True, "enc", "frames", "latent"), (False, "dec", "latent", "frames")):
-        scale, channels, step = (spatial, 3, temporal) if encode else (1, vae.config.z_dim, 1)
-        first, later = VaeHalf(vae, encode, first=True), VaeHalf(vae, encode, first=False)
-        single = torch.rand(1, channels, 1, 4 * scale, 6 * scale)
+    """First and next graph of each stage, `enc_first` to `dec_next`, with caches `cache_in_0` … and `cache_out_0` …"""
+    graphs = {}
+    for name, (source, target) in STAGES.items():
+        first, later = VaeStage(vae, name, first=True), VaeStage(vae, name, first=False)
+        single = first.sample(1, 4, 6)
         keys, caches = cache_names(first, single)
         incoming, outgoing = [f"cache_in_{k}" for k in keys], [target] + [f"cache_out_{k}" for k in keys]
         auto = {3: Dim.AUTO, 4: Dim.AUTO}
         graphs[f"{name}_first"] = trace(first, (single,), [source], outgoing, (auto,))
-        several = torch.rand(1, channels, 3 * step, 4 * scale, 6 * scale)
-        graphs[f"{name}_next"] = trace(later, (several, *caches), [source, *incoming], outgoing,
+        graphs[f"{name}_next"] = trace(later, (later.sample(3, 4, 6), *caches), [source, *incoming], outgoing,
                                        ({2: Dim.AUTO, **auto}, tuple(auto for _ in caches)))
     return graphs
 

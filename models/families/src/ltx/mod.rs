@@ -117,8 +117,8 @@ impl Family for Ltx {
         latent.slice_move(s![.., .., conditioning.references.., .., ..])
     }
 
-    fn bind_decoder(&self, decoder: &mut dyn Graph, shape: [usize; 5], draw: &mut Draw<'_>) -> Result<()> {
-        predict::bind_decoder(&self.decode, decoder, shape, draw)
+    fn decoder_inputs(&self, shape: [usize; 5], draw: &mut Draw<'_>) -> Vec<(&'static str, Tensor)> {
+        predict::decoder_inputs(&self.decode, shape, draw)
     }
 }
 

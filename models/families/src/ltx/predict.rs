@@ -46,14 +46,15 @@ pub(super) fn velocity(
     transformer::velocity(graph, &inputs, latent.shape(), cancel)
 }
 
-/// Gives `graph` its timestep and the noise to mix in with a latent of `shape` `(1, c, f, h, w)`.
-pub(super) fn bind_decoder(
+/// The decoder's timestep, and the noise to mix in with a latent of `shape` `(1, c, f, h, w)`.
+pub(super) fn decoder_inputs(
     spec: &DecodeSpec,
-    graph: &mut dyn Graph,
     shape: [usize; 5],
     draw: &mut Draw<'_>,
-) -> Result<()> {
-    graph.bind(decoder::TIMESTEP, &Array1::from_elem(1, spec.timestep).into())?;
-    graph.bind(decoder::SCALE, &Array1::from_elem(1, spec.noise).into())?;
-    graph.bind(decoder::NOISE, &draw(Purpose::Decoding, 0, shape).into())
+) -> Vec<(&'static str, Tensor)> {
+    vec![
+        (decoder::TIMESTEP, Array1::from_elem(1, spec.timestep).into()),
+        (decoder::SCALE, Array1::from_elem(1, spec.noise).into()),
+        (decoder::NOISE, draw(Purpose::Decoding, 0, shape).into()),
+    ]
 }

@@ -152,9 +152,42 @@ fn a_vae_is_stepped_in_both_directions_or_in_none() {
 }
 
 #[test]
+fn a_decoder_may_have_two_stages_both_in_steps_or_neither() {
+    let mut two = testing::manifest();
+    let path = two["graphs"]["vae_dec_first"].clone();
+    two["graphs"]["vae_mid_first"] = path.clone();
+    let error = parsed(&two).unwrap_err();
+    assert!(error.message.contains("graphs.vae_mid_next"), "{error}");
+    two["graphs"]["vae_mid_next"] = path.clone();
+    assert_eq!(parsed(&two).unwrap().graphs.kinds().count(), 8);
+    two["graphs"].as_object_mut().unwrap().remove("vae_mid_first");
+    let error = parsed(&two).unwrap_err();
+    assert!(error.message.contains("graphs.vae_mid_next"), "{error}");
+}
+
+#[test]
+fn what_a_component_holds_is_a_number_of_bytes() {
+    let demand = json!({"resident": 1000, "idle": 900, "each": 0.5, "kept": 2.5});
+    let all = json!({"text_encoder": {"resident": 7}, "transformer": demand, "vae_encoder": demand, "vae_decoder": demand});
+    let full = plus(&[("/memory", all.clone())]);
+    let manifest = parsed(&full).unwrap();
+    assert_eq!(serde_json::to_value(&manifest).unwrap(), full);
+    let memory = manifest.memory.unwrap();
+    assert_eq!(memory.of(crate::Component::TextEncoder).resident, 7);
+    for (field, value) in
+        [("resident", json!(-1)), ("idle", json!(1001)), ("each", json!(-0.5)), ("kept", json!(1e14))]
+    {
+        let mut wrong = all.clone();
+        wrong["vae_decoder"][field] = value.clone();
+        let error = parsed(&plus(&[("/memory", wrong)])).unwrap_err();
+        assert!(error.message.contains(&format!("memory.vae_decoder.{field}")), "{value}: {error}");
+    }
+}
+
+#[test]
 fn a_preset_may_list_its_levels_and_limit_its_guidance() {
     let preset = json!({
-        "steps": 3, "guidance": 2.0, "guidance_rescale": 0.5, "guidance_interval": [0.25, 0.75], "sigmas": [1.0, 0.5, 0.25]
+        "steps": 3, "guidance": 2.0, "scale": 0.5, "guidance_rescale": 0.5, "guidance_interval": [0.25, 0.75], "sigmas": [1.0, 0.5, 0.25]
     });
     let full = plus(&[("/presets/draft", preset.clone())]);
     assert_eq!(serde_json::to_value(parsed(&full).unwrap()).unwrap(), full);
@@ -163,6 +196,7 @@ fn a_preset_may_list_its_levels_and_limit_its_guidance() {
         ("sigmas", json!([1.0, 0.5, 0.5])),
         ("sigmas", json!([1.0, 0.5, 0.0])),
         ("sigmas", json!([1.5, 0.5, 0.25])),
+        ("scale", json!(0.05)),
         ("guidance_rescale", json!(1.5)),
         ("guidance_interval", json!([0.5, 0.5])),
         ("guidance_interval", json!([-0.5, 0.5])),
@@ -337,9 +371,9 @@ fn every_field_is_described() {
     let mut all = vec![];
     fields(&testing::manifest(), "", &mut all);
     // Left out of the example: `held` and `decode` with two fields each, a text's `padded`, a sampler's `schedule`,
-    // a preset's rescale, interval and levels, the preset for continuing, a text's `weights`, and `golden` with four
-    // components of two fields.
-    let left_out = 3 + 3 + 1 + 1 + 3 + 1 + 1 + (1 + 4 + 2);
+    // a preset's scale, rescale, interval and levels, the preset for continuing, a text's `weights`, `golden` with four
+    // components of two fields, `memory` with four of four, and the two graphs of a decoder's first stage.
+    let left_out = 3 + 3 + 1 + 1 + 4 + 1 + 1 + (1 + 4 + 2) + (1 + 4 + 4) + 2;
     // Both presets are of one type; a file's record is not among the fields.
     assert_eq!(count, all.len() - 2 + 2 + left_out);
 }

@@ -1,13 +1,14 @@
 //! `bench`: where the time and the memory of a model go on this machine.
 
 use pickup_core::protocol::Estimate;
-use pickup_core::{Canvas, Error, FrameRate, Request, Result, TakeRecord};
+use pickup_core::{Canvas, Error, FrameRate, PhaseBytes, Request, Result, TakeRecord};
 use serde::Serialize;
 
 use super::job::{client, generate};
 use crate::args::BenchArgs;
-use crate::console::{Console, bytes, table};
+use crate::console::{Console, table};
 use crate::interrupt::Interrupt;
+use crate::memory;
 
 const PROMPT: &str = "a red circle moving left slowly on a dark background, camera still";
 
@@ -55,8 +56,17 @@ fn request(args: &BenchArgs, seed: u64) -> Result<Request> {
     request.prompt = PROMPT.to_owned();
     request.model.clone_from(&args.model);
     request.settings = args.how.settings(seed);
+    request.settings.scale = args.how.scale.or(scale(args)?);
     request.check()?;
     Ok(request)
+}
+
+/// The scale at which the model works at the size that was asked for.
+fn scale(args: &BenchArgs) -> Result<Option<f32>> {
+    let package = pickup_package::find(&args.model, &pickup_package::default_search_dirs())?;
+    let native = f64::from(package.manifest().limits.native_pixels);
+    let asked = f64::from(args.size.0) * f64::from(args.size.1);
+    Ok(Some((asked / native).sqrt().clamp(0.1, 4.0) as f32))
 }
 
 impl Bench {
@@ -75,7 +85,12 @@ impl Bench {
             record.provider.label(),
             record.runtime
         );
-        format!("{head}\n\n{}\n\n{}", self.times(), self.memory(record))
+        format!("{head}\n\n{}\n\n{}", self.times(), memory::text(&self.estimate.memory, Some(self.held())))
+    }
+
+    /// Bytes at the peak of each phase in the first run, which opens the graphs.
+    fn held(&self) -> PhaseBytes {
+        self.runs.first().map(|run| run.record.phase_memory).unwrap_or_default()
     }
 
     /// Seconds of each phase, a column per run: the first starts the worker and opens the graphs.
@@ -99,16 +114,5 @@ impl Bench {
             numbers("store", &|run| run.record.timing.store),
             numbers("in all", &|run| run.seconds),
         ])
-    }
-
-    fn memory(&self, record: &TakeRecord) -> String {
-        let planned = self.estimate.peak_bytes;
-        match record.peak_memory {
-            Some(peak) => {
-                let off = 100.0 * (planned as f64 / peak as f64 - 1.0);
-                format!("memory  {} at the peak, {} planned ({off:+.0} %)", bytes(peak), bytes(planned))
-            }
-            None => format!("memory  {} planned; this system does not tell the peak", bytes(planned)),
-        }
     }
 }

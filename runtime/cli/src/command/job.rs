@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::args::JobCommand;
-use crate::console::{Console, bytes};
+use crate::console::Console;
 use crate::interrupt::Interrupt;
+use crate::memory;
 use crate::output::Output;
 use crate::progress::Display;
 use crate::request;
@@ -132,13 +133,13 @@ fn estimate_text(estimate: &Estimate) -> String {
     };
     let frames: Vec<_> = estimate.windows.iter().map(u32::to_string).collect();
     format!(
-        "time      {time}\nmemory    {} at the peak\nprovider  {}\nmodel     {}×{}, {} frames, {} steps\ntake      {}",
-        bytes(estimate.peak_bytes),
+        "time      {time}\nprovider  {}\nmodel     {}×{}, {} frames, {} steps\ntake      {}\n\n{}",
         estimate.provider.label(),
         estimate.model_width,
         estimate.model_height,
         frames.join(" + "),
         estimate.steps,
-        estimate.take
+        estimate.take,
+        memory::text(&estimate.memory, None)
     )
 }

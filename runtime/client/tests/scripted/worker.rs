@@ -40,6 +40,9 @@ fn main() {
             ToWorker::Verify { job, .. } => {
                 say(&FromWorker::Verified { job, deviations: vec![], provider: Provider::Cpu });
             }
+            ToWorker::Measure { job, .. } => {
+                say(&FromWorker::Measured { job, memory: serde_json::json!({}) })
+            }
             ToWorker::Doctor { job } => say(&FromWorker::Report { job, findings: vec![] }),
             ToWorker::Estimate { job, .. } => {
                 say(&FromWorker::Failed { job, error: Error::model("no such model").hint("Add it.") });

@@ -1,21 +1,265 @@
-//! How much memory a plan takes, estimated.
+//! How much memory a plan takes, and what is open when.
 //!
-//! Only weights and pictures are exact. What the networks hold while they run is scaled from
-//! Wan2.1-VACE-1.3B at 832×480×81, and may be off by a factor of two for other models.
+//! A network holds its weights, and more for each number that it is given; how much is measured with the package
+//! (`memory` in its manifest). What the engine holds besides is pictures, which are counted here.
 
-use pickup_package::{Dtype, Manifest};
+use pickup_core::{Error, MemoryPlan, PhaseBytes, Result};
+use pickup_families::vae::tiles::Tiles;
+use pickup_package::{Demand, Demands, Dtype, Manifest};
 
-use super::Plan;
+use super::{Part, Pass, Plan};
 
-/// Bytes that its transformer holds for each token in half precision: the widest
+/// Pixels that the VAE takes through one run: one latent frame of Wan at 480×272, for which the decoder of Wan's
+/// full VAE held about 3 GB on a processor. Small pictures go several frames at a time.
+const VAE_PIXELS: usize = 4 * 480 * 272;
+/// Most latent frames of one run of the VAE; each run is a point at which progress is seen.
+const VAE_MOST: usize = 8;
+/// Share of the room that a model which stays open between jobs may take.
+const STAYS: f64 = 0.5;
+/// The same in bytes, where nobody knows the room, as on a GPU.
+const STAYS_UNKNOWN: u64 = 6_000_000_000;
+/// Frames that are brought to the timeline's size at once.
+pub(crate) const BATCH: usize = 8;
+
+/// What a process grows by with its first job, in bytes: threads and their stacks, code that is read in, and what the C
+/// library keeps. Measured under Linux on tiny models.
+const GROWS: u64 = 5_000_000;
+
+/// Bytes of a pixel of three 32-bit floats.
+const FLOATS: f64 = 12.0;
+/// Bytes of a pixel of four half floats, as the store has it.
+const HALVES: f64 = 8.0;
+
+/// Latent frames per run of the VAE, for pictures of `pixels`.
+pub(crate) fn chunk(pixels: usize, temporal: usize) -> usize {
+    (VAE_PIXELS / (temporal * pixels.max(1))).clamp(1, VAE_MOST)
+}
+
+/// What a process may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Bytes that it holds without any model.
+    pub own: u64,
+    /// Bytes that it may hold in all, where that is known.
+    pub most: Option<u64>,
+    /// Whether a component that is open keeps what its runs took.
+    pub keeps: bool,
+}
+
+/// What a component is given: how many of the numbers that its [`Demand`] counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Positions of the latent, or pixels of the frames of one run.
+    pub each: f64,
+    /// Pixels of a frame, for a VAE in steps.
+    pub kept: f64,
+}
+
+impl Load {
+    fn bytes(self, demand: &Demand) -> f64 {
+        demand.resident as f64 + demand.each * self.each + demand.kept * self.kept
+    }
+}
+
+/// What the longest pass of a plan gives each component, and the pictures beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loads {
+    /// The VAE's encoder.
+    pub encoder: Load,
+    /// The transformer.
+    pub transformer: Load,
+    /// The VAE's decoder.
+    pub decoder: Load,
+    /// Bytes of pictures in each phase.
+    pub pictures: PhaseBytes,
+}
+
+/// The loads of `plan`, for a canvas of `size` pixels on the timeline.
+pub(super) fn loads(plan: &Plan, size: (u32, u32), references: usize, manifest: &Manifest) -> Loads {
+    let most = |of: &dyn Fn(&Pass) -> usize| plan.passes.iter().map(of).max().unwrap_or(0);
+    let frames = most(&|pass| pass.parts.len());
+    let given = most(&|pass| pass.parts.iter().filter(|part| is_given(part)).count());
+    let pixels = plan.width as usize * plan.height as usize;
+    let encoded = if manifest.control.is_some() { frames } else { given };
+    Loads {
+        encoder: if encoded + references > 0 {
+            run(encoded.max(1), pixels, manifest)
+        } else {
+            Load::default()
+        },
+        transformer: Load { each: most(&|pass| plan.latents(pass, references, manifest)) as f64, kept: 0.0 },
+        decoder: run(frames, pixels, manifest),
+        pictures: Pictures { frames, given, references, pixels, timeline: size, manifest }.bytes(),
+    }
+}
+
+fn is_given(part: &Part) -> bool {
+    matches!(part, Part::Known(_) | Part::Guide(_))
+}
+
+/// What a run of the VAE is given, of a clip of `frames` of `pixels`.
+fn run(frames: usize, pixels: usize, manifest: &Manifest) -> Load {
+    let temporal = manifest.latent.temporal;
+    let at_once = match manifest.graphs.is_stepped() {
+        false => frames,
+        true => (temporal * chunk(pixels, temporal)).min(frames.saturating_sub(1)).max(1),
+    };
+    let kept = if manifest.graphs.is_stepped() { pixels as f64 } else { 0.0 };
+    Load { each: (at_once * pixels) as f64, kept }
+}
+
+/// The pictures of a pass.
+struct Pictures<'a> {
+    frames: usize,
+    given: usize,
+    references: usize,
+    /// Of a frame as the model sees it.
+    pixels: usize,
+    timeline: (u32, u32),
+    manifest: &'a Manifest,
+}
+
+impl Pictures<'_> {
+    fn bytes(&self) -> PhaseBytes {
+        let pixels = self.pixels as f64;
+        let timeline = f64::from(self.timeline.0) * f64::from(self.timeline.1);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let clip = self.frames as f64 * pixels * FLOATS;
+        let given = (self.given + self.references) as f64 * pixels * FLOATS;
+        // A plate, its floats, the same clipped, and one being resized.
+        let reading = threads.min(self.given) as f64 * timeline * (HALVES + 4.0 * FLOATS);
+        // Frames and mask; known and unknown part of them where those are encoded apart.
+        let parts = if self.manifest.control.is_some() { 2.0 } else { 0.0 };
+        let canvas = clip * (4.0 / 3.0 + parts) + given;
+        // Frames of a batch as they are stored, and for each thread one in floats and one being resized; the plates
+        // whose detail is carried over.
+        let plates = self.given.min(2) as f64 * timeline * FLOATS;
+        let joining = timeline * (BATCH as f64 * HALVES + threads as f64 * 2.0 * FLOATS) + plates;
+        PhaseBytes {
+            text: 0,
+            encode: (given + reading.max(canvas)) as u64,
+            denoise: given as u64,
+            decode: (given + clip) as u64,
+            join: (2.0 * clip + given + joining) as u64,
+        }
+    }
+}
+
+/// What is open when, so that it fits into `room`. The text encoder is opened only if the plan `reads` a prompt that is
+/// not in the cache.
+///
+/// # Errors
+/// If it does not fit at all.
+pub(crate) fn settle(plan: &Plan, manifest: &Manifest, room: Room, reads: bool) -> Result<MemoryPlan> {
+    let sum = Sum { plan, manifest, demands: &demands(manifest), room, reads };
+    let together = sum.plan(false, None);
+    let stays = room.most.map_or(STAYS_UNKNOWN, |most| (STAYS * most as f64) as u64);
+    if together.peak() <= stays {
+        return Ok(together);
+    }
+    let most = room.most.unwrap_or(u64::MAX);
+    let whole = sum.plan(true, None);
+    if whole.peak() <= most {
+        return Ok(whole);
+    }
+    let spatial = manifest.latent.spatial;
+    let longest = plan.width.max(plan.height) as usize / spatial;
+    let tiled = (Tiles::LEAST..longest).rev().map(|side| sum.plan(true, Some(side * spatial)));
+    let mut fits = tiled.filter(|tiled| tiled.peak() <= most);
+    fits.next().ok_or_else(|| too_little(plan, &sum.plan(true, Some(Tiles::LEAST * spatial)), most))
+}
+
+/// One component after another, whatever the room, for measuring them apart.
+pub(crate) fn in_turn(plan: &Plan, manifest: &Manifest, room: Room) -> MemoryPlan {
+    let demands = demands(manifest);
+    Sum { plan, manifest, demands: &demands, room, reads: true }.plan(true, None)
+}
+
+fn too_little(plan: &Plan, least: &MemoryPlan, most: u64) -> Error {
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    Error::memory(format!(
+        "not enough memory for {}×{}×{}: about {:.1} GB needed, {:.1} GB free.",
+        plan.width,
+        plan.height,
+        plan.windows().into_iter().max().unwrap_or(0),
+        gigabytes(least.peak()),
+        gigabytes(most)
+    ))
+    .hint("Ask for fewer frames, close other programs, or choose a smaller model.")
+}
+
+/// Adds up what is held in each phase.
+struct Sum<'a> {
+    plan: &'a Plan,
+    manifest: &'a Manifest,
+    demands: &'a Demands,
+    room: Room,
+    reads: bool,
+}
+
+impl Sum<'_> {
+    fn plan(&self, in_turn: bool, tile: Option<usize>) -> MemoryPlan {
+        let Loads { encoder, transformer, decoder, pictures } = self.plan.loads;
+        let decoder = match tile {
+            Some(side) => {
+                let pixels = side.min(self.plan.width as usize) * side.min(self.plan.height as usize);
+                run(self.plan.windows().into_iter().max().unwrap_or(1) as usize, pixels, self.manifest)
+            }
+            None => decoder,
+        };
+        let encode = if encoder == Load::default() { 0.0 } else { encoder.bytes(&self.demands.vae_encoder) };
+        let denoise = transformer.bytes(&self.demands.transformer);
+        let decode = decoder.bytes(&self.demands.vae_decoder);
+        let text = if self.reads { self.demands.text_encoder.resident } else { 0 };
+        let waiting = |load: Load, demand: &Demand| match (in_turn, self.room.keeps) {
+            (true, _) => 0.0,
+            (false, true) => load.bytes(&Demand { resident: demand.idle, ..*demand }),
+            (false, false) => demand.idle as f64,
+        };
+        let Demands { vae_encoder, transformer: denoiser, vae_decoder, .. } = self.demands;
+        let waits = [
+            if encode > 0.0 { waiting(encoder, vae_encoder) } else { 0.0 },
+            waiting(transformer, denoiser),
+            waiting(decoder, vae_decoder),
+        ];
+        // Beside a component wait those that came before it; after the first pass, all others.
+        let several = self.plan.passes.len() > 1;
+        let beside = |index: usize| -> f64 {
+            let others =
+                waits.iter().enumerate().filter(|(other, _)| *other < index || several && *other != index);
+            others.map(|(_, bytes)| bytes).sum()
+        };
+        let own = self.room.own + GROWS;
+        MemoryPlan {
+            in_turn,
+            tile: tile.map(|side| side as u32),
+            phases: PhaseBytes {
+                text: self.room.own + text,
+                encode: own + pictures.encode + (beside(0) + encode) as u64,
+                denoise: own + pictures.denoise + (beside(1) + denoise) as u64,
+                decode: own + pictures.decode + (beside(2) + decode) as u64,
+                join: own + pictures.join + beside(3) as u64,
+            },
+            measured: self.manifest.memory.is_some(),
+        }
+    }
+}
+
+/// What the components of a model hold: as measured, or guessed from their size.
+fn demands(manifest: &Manifest) -> Demands {
+    manifest.memory.clone().unwrap_or_else(|| guessed(manifest))
+}
+
+/// Bytes that the transformer of Wan2.1-VACE-1.3B holds for each token in half precision: the widest
 /// feed-forward layer (8,960 numbers) and about eight states of 1,536.
 const TRANSFORMER_BYTES_PER_TOKEN: f64 = 42_500.0;
-/// Its transformer's weights, in numbers.
+/// Its weights, in numbers.
 const TRANSFORMER_WEIGHTS: f64 = 2.15e9;
-/// Bytes that its VAE holds per pixel in half precision: 1.89 GB of caches at 832×480, and about as
-/// much again in a run.
-const VAE_BYTES_PER_PIXEL: f64 = 9_500.0;
-/// Its VAE's weights, in numbers.
+/// Bytes that its VAE keeps per pixel in half precision: 1.89 GB of caches at 832×480.
+const VAE_BYTES_KEPT: f64 = 4_730.0;
+/// Bytes that it holds per pixel of a run, which are four frames: about as much again.
+const VAE_BYTES_PER_PIXEL: f64 = VAE_BYTES_KEPT / 4.0;
+/// Its weights, in numbers.
 const VAE_WEIGHTS: f64 = 0.127e9;
 /// Bytes that the VAE of LTX-Video 0.9.5, which takes whole clips, holds per pixel and frame in half precision:
 /// five states of 128 numbers for each 4×4 pixels, counted from its last layers.
@@ -23,30 +267,39 @@ const WHOLE_VAE_BYTES_PER_PIXEL: f64 = 80.0;
 /// Its weights, in numbers.
 const WHOLE_VAE_WEIGHTS: f64 = 1.25e9;
 
-/// Bytes at the peak: the largest of reading the prompt, denoising, and encoding or decoding.
-pub(super) fn peak_bytes(plan: &Plan, references: usize, manifest: &Manifest) -> u64 {
+/// Demands scaled from models that are known, which may be off by a factor of two.
+fn guessed(manifest: &Manifest) -> Demands {
     let graphs = &manifest.graphs;
-    let transformer = folder_bytes(manifest, &graphs.transformer);
-    let vae = folder_bytes(manifest, &graphs.vae_dec_first);
-    let longest = plan.passes.iter().map(|pass| plan.latents(pass, references, manifest)).max().unwrap_or(0);
-    let frames = plan.windows().into_iter().max().unwrap_or(0);
-    let pixels = f64::from(plan.width) * f64::from(plan.height);
-    // Canvas, its two encoded halves and the decoded clip, as 32-bit floats.
-    let pictures = pixels * f64::from(frames) * 3.0 * 4.0 * 4.0;
+    let of = |graph: &str| folder_bytes(manifest, graph);
+    let (transformer, vae) = (of(&graphs.transformer), of(&graphs.vae_dec_first));
     // A token is a square of latents, as wide as the step in which sides can grow.
     let patch = f64::from(manifest.limits.size_multiple) / manifest.latent.spatial as f64;
-    let denoise = longest as f64 / patch.powi(2)
-        * activation(TRANSFORMER_BYTES_PER_TOKEN, transformer, TRANSFORMER_WEIGHTS, manifest);
-    let decode = match graphs.is_stepped() {
-        true => pixels * activation(VAE_BYTES_PER_PIXEL, vae, VAE_WEIGHTS, manifest),
-        false => {
-            let each = activation(WHOLE_VAE_BYTES_PER_PIXEL, vae, WHOLE_VAE_WEIGHTS, manifest);
-            pixels * f64::from(frames) * each
-        }
+    let token = activation(TRANSFORMER_BYTES_PER_TOKEN, transformer, TRANSFORMER_WEIGHTS, manifest);
+    let half = match graphs.is_stepped() {
+        true => Demand {
+            resident: vae,
+            idle: vae,
+            each: activation(VAE_BYTES_PER_PIXEL, vae, VAE_WEIGHTS, manifest),
+            kept: activation(VAE_BYTES_KEPT, vae, VAE_WEIGHTS, manifest),
+        },
+        false => Demand {
+            resident: vae,
+            idle: vae,
+            each: activation(WHOLE_VAE_BYTES_PER_PIXEL, vae, WHOLE_VAE_WEIGHTS, manifest),
+            kept: 0.0,
+        },
     };
-    let resident = transformer as f64 + vae as f64 + pictures;
-    let text = folder_bytes(manifest, &graphs.text_encoder) as f64;
-    text.max(resident + denoise.max(decode)) as u64
+    Demands {
+        text_encoder: Demand { resident: of(&graphs.text_encoder), ..Demand::default() },
+        transformer: Demand {
+            resident: transformer,
+            idle: transformer,
+            each: token / patch.powi(2),
+            kept: 0.0,
+        },
+        vae_encoder: half,
+        vae_decoder: half,
+    }
 }
 
 /// What a network of `bytes` of weights holds, if one of `weights` numbers holds `known` in half

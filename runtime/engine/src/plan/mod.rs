@@ -1,11 +1,12 @@
 //! How a request will be done: at what size, in which windows, with how many steps.
 
 mod align;
-mod memory;
+pub(crate) mod memory;
 mod range;
 mod size;
 mod windows;
 
+pub use memory::{Load, Loads, Room};
 pub(crate) use range::LEAST_CONTEXT;
 pub use size::model_size;
 pub use windows::{Part, Pass, Rule, schedule};
@@ -33,8 +34,8 @@ pub struct Plan {
     pub guidance: Guidance,
     /// What should not be seen.
     pub negative_prompt: String,
-    /// Bytes of memory at the peak, estimated.
-    pub peak_bytes: u64,
+    /// What the longest pass gives each component.
+    pub loads: Loads,
     /// Latent values that go through the transformer, all steps and passes together: what the time
     /// of a run is proportional to, roughly.
     pub work: f64,
@@ -49,13 +50,14 @@ impl Plan {
     pub fn new(request: &Request, manifest: &Manifest) -> Result<Self> {
         let canvas = &request.canvas;
         let known: Vec<bool> = canvas.slots.iter().map(Slot::is_known).collect();
-        let (width, height) = model_size(canvas.width, canvas.height, &manifest.limits)?;
         let (lead, alone) = (abilities::lead(manifest), usize::from(manifest.held.is_some()));
         let rule = Rule { lead, alone, ..Rule::of(&manifest.limits)? };
         let passes = schedule(&known, &rule);
         abilities::check(request, &passes, manifest)?;
         let continues = canvas.slots.iter().any(|slot| *slot != Slot::Unknown);
         let preset = manifest.presets.of(request.settings.quality, continues);
+        let scale = request.settings.scale.unwrap_or(preset.scale);
+        let (width, height) = model_size(canvas.width, canvas.height, scale, &manifest.limits)?;
         let steps = request.settings.steps.unwrap_or(preset.steps);
         let guidance = Guidance {
             scale: request.settings.guidance.unwrap_or(preset.guidance),
@@ -71,18 +73,24 @@ impl Plan {
             levels: pickup_families::levels(&manifest.sampler, preset, steps as usize),
             guidance,
             negative_prompt: request.negative_prompt.clone().unwrap_or_else(default_negative),
-            peak_bytes: 0,
+            loads: Loads::default(),
             work: 0.0,
         };
         let references = request.references.len();
         plan.work = plan.passes.iter().map(|pass| plan.pass_work(pass, references, manifest)).sum();
-        plan.peak_bytes = memory::peak_bytes(&plan, references, manifest);
+        plan.loads = memory::loads(&plan, (canvas.width, canvas.height), references, manifest);
         Ok(plan)
     }
 
     /// Whether the transformer runs twice in any step.
     pub fn is_guided(&self) -> bool {
         self.guidance.is_used(self.steps as usize)
+    }
+
+    /// What the text encoder is to read: the prompt, and the negative one where there is guidance.
+    pub fn texts<'a>(&'a self, request: &'a Request) -> Vec<&'a str> {
+        let negative = self.is_guided().then_some(self.negative_prompt.as_str());
+        std::iter::once(request.prompt.as_str()).chain(negative).collect()
     }
 
     /// Frames of each pass.

@@ -12,7 +12,7 @@ use pickup_core::{
     Cancel, Canvas, Error, Event, FrameRate, Graph, PlateId, Progress, Provider, Request, Result, Tensor,
     TensorKind, TensorSpec,
 };
-use pickup_engine::{Engine, GraphSource, Outcome};
+use pickup_engine::{Engine, GraphSource, Outcome, Room};
 use pickup_package::{GraphKind, Manifest};
 use pickup_takes::{PlateImage, Store};
 use serde_json::json;
@@ -27,6 +27,12 @@ pub const SIZE: (u32, u32) = (80, 48);
 /// Frames of the longest clip.
 pub const MOST: u32 = 17;
 
+/// The graphs that it has: its decoder is one.
+fn kinds() -> impl Iterator<Item = GraphKind> {
+    let has = |kind: &GraphKind| !matches!(kind, GraphKind::VaeMidFirst | GraphKind::VaeMidNext);
+    GraphKind::ALL.into_iter().filter(has)
+}
+
 /// Writes the package.
 pub fn write_package(folder: &Path) {
     let graph = |kind: GraphKind| format!("{}/model.onnx", kind.field());
@@ -35,7 +41,7 @@ pub fn write_package(folder: &Path) {
         "licence": { "spdx": "CC0-1.0", "file": "LICENSE", "acceptance_required": false },
         "source": { "origin": "tests", "revision": "1" },
         "dtype": "fp32", "opset": 20,
-        "graphs": GraphKind::ALL.map(|kind| (kind.field(), graph(kind))).into_iter().collect::<BTreeMap<_, _>>(),
+        "graphs": kinds().map(|kind| (kind.field(), graph(kind))).collect::<BTreeMap<_, _>>(),
         "tokenizer": { "file": "tokenizer.json", "max_tokens": 4, "pad_id": 0 },
         "text": { "width": 3 },
         "latent": { "channels": 3, "spatial": 8, "temporal": 4 },
@@ -53,7 +59,7 @@ pub fn write_package(folder: &Path) {
     });
     let manifest: Manifest = serde_json::from_value(fields.clone()).unwrap();
     let mut files: BTreeMap<String, Vec<u8>> =
-        GraphKind::ALL.map(|kind| (graph(kind), pickup_package::outline(kind, &manifest))).into();
+        kinds().map(|kind| (graph(kind), pickup_package::outline(kind, &manifest))).collect();
     files.insert("tokenizer.json".into(), tokenizer().into());
     files.insert("LICENSE".into(), "CC0".into());
     for (path, content) in files {
@@ -112,12 +118,12 @@ impl GraphSource for Source {
         vec!["Running on paper.".into()]
     }
 
-    fn peak_memory(&self) -> Option<u64> {
+    fn take_peak_memory(&self) -> Option<u64> {
         None
     }
 
-    fn available_memory(&self) -> Option<u64> {
-        self.free_memory
+    fn room(&self) -> Room {
+        Room { own: 0, most: self.free_memory, keeps: false }
     }
 }
 
@@ -143,6 +149,7 @@ impl ClosedForm {
             ],
             GraphKind::VaeEncFirst | GraphKind::VaeEncNext => &["frames"],
             GraphKind::VaeDecFirst | GraphKind::VaeDecNext => &["latent"],
+            GraphKind::VaeMidFirst | GraphKind::VaeMidNext => unreachable!("the decoder is one"),
         };
         let spec = |name: &&str| TensorSpec {
             name: (*name).to_owned(),
@@ -195,6 +202,7 @@ impl Graph for ClosedForm {
             GraphKind::VaeEncNext => pool(&five("frames"), 4, self.keyframes).into(),
             GraphKind::VaeDecFirst => repeat(&five("latent"), 1).into(),
             GraphKind::VaeDecNext => repeat(&five("latent"), 4).into(),
+            GraphKind::VaeMidFirst | GraphKind::VaeMidNext => unreachable!("the decoder is one"),
             GraphKind::Transformer => {
                 let mut seen = self.seen.lock().unwrap();
                 seen.runs += 1;

@@ -42,6 +42,8 @@ pub fn record_for(request: &Request, id: TakeId) -> TakeRecord {
         warnings: vec![],
         timing: Timing::default(),
         peak_memory: None,
+        phase_memory: pickup_core::PhaseBytes::default(),
+        tile: None,
         made_by: "test".into(),
         made_at: 0,
         digital_source_type: "trainedAlgorithmicMedia".into(),

@@ -59,7 +59,7 @@ fn planned(package: &Package, client: &Client, choice: ProviderChoice) -> Result
     let estimate = client.estimate(&request, choice, &Cancel::new())?;
     let frames = estimate.windows.first().copied().unwrap_or_default();
     let what = format!("{}×{}, {frames} frames", estimate.model_width, estimate.model_height);
-    Ok((estimate.peak_bytes, what))
+    Ok((estimate.memory.peak(), what))
 }
 
 /// A new shot as long as one pass may be, in a picture of 16:9 with the pixels that the model is best at.

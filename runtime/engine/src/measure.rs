@@ -1,0 +1,184 @@
+//! What each component of a model holds in memory, measured by small jobs in which one component is open at a time.
+//!
+//! Three jobs tell apart what is held whatever is given, what more for each number of a run, and what a VAE in steps
+//! keeps for each pixel: the second is longer than the first, the third has smaller frames.
+
+use half::f16;
+use pickup_core::{Cancel, Canvas, Error, PhaseBytes, Quality, Request, Result, Settings};
+use pickup_package::{Conditioning, Demand, Demands, Limits, Manifest};
+use pickup_takes::{PlateImage, Store};
+
+use crate::progress::Held;
+use crate::run::Connect;
+use crate::{Engine, Load, Loads, Plan};
+
+/// Latent frames of the shorter and of the longer jobs.
+const LATENTS: [usize; 2] = [2, 7];
+
+/// Side of the smaller frames in pixels, at least.
+const LEAST_SIDE: f64 = 64.0;
+
+/// A job, and what was held.
+struct Run {
+    loads: Loads,
+    /// By the components alone.
+    held: PhaseBytes,
+    /// By the components when they had run.
+    idle: PhaseBytes,
+}
+
+impl Run {
+    /// What was held in each phase beyond what was there when it began, without its pictures. Frames that were given are
+    /// there since encoding began.
+    fn of(loads: Loads, held: Held) -> Self {
+        let Held { floors, peaks, idle } = held;
+        let pictures = loads.pictures;
+        let components = |bytes: PhaseBytes| PhaseBytes {
+            text: bytes.text.saturating_sub(floors.text),
+            encode: bytes.encode.saturating_sub(floors.encode + pictures.encode),
+            denoise: bytes.denoise.saturating_sub(floors.denoise),
+            decode: bytes.decode.saturating_sub(floors.decode + pictures.decode - pictures.denoise),
+            join: 0,
+        };
+        Self { loads, held: components(peaks), idle: components(idle) }
+    }
+}
+
+/// Measures the package called `model` in the folder `folder`, with takes in `store`. `on_run` hears how many jobs are
+/// done, and of how many.
+///
+/// # Errors
+/// If a job fails, the system does not tell how much is held, or `cancel` is raised.
+pub fn measure(
+    store: Store,
+    folder: &std::path::Path,
+    connect: &Connect<'_>,
+    on_run: &mut dyn FnMut(usize, usize),
+    cancel: &Cancel,
+) -> Result<Demands> {
+    let package = pickup_package::Package::open(folder)?;
+    let manifest = package.manifest();
+    let [small, large] = sides(&manifest.limits);
+    let jobs = [(large, LATENTS[0]), (large, LATENTS[1]), (small, LATENTS[0])];
+    let mut runs = Vec::new();
+    for (index, (side, latents)) in jobs.into_iter().enumerate() {
+        on_run(index, jobs.len());
+        let request = request(&store, manifest, side, latents, index as u64)?;
+        // A new engine each time, whose prompt is not in a cache.
+        let mut engine = Engine::new(store.clone(), None, vec![folder.to_owned()]).apart();
+        engine.run(&request, connect, cancel, &mut |_| ())?;
+        let loads = Plan::new(&request, manifest)?.loads;
+        runs.push(Run::of(loads, engine.held()));
+    }
+    let [first, longer, smaller] = runs.try_into().map_err(|_| Error::runtime("a job is missing."))?;
+    if first.held.denoise == 0 {
+        return Err(Error::runtime("this system does not tell how much memory each phase takes.")
+            .hint("Measure the package under Linux; what was measured goes with it."));
+    }
+    let fitted = |of: &dyn Fn(&Run) -> (Load, u64, u64)| {
+        let demand = fit([&first, &longer, &smaller].map(|run| (of(run).0, of(run).1 as f64)));
+        Demand { idle: of(&first).2.min(demand.resident), ..demand }
+    };
+    Ok(Demands {
+        text_encoder: Demand { resident: first.held.text, ..Demand::default() },
+        transformer: fitted(&|run| (run.loads.transformer, run.held.denoise, run.idle.denoise)),
+        vae_encoder: fitted(&|run| (run.loads.encoder, run.held.encode, run.idle.encode)),
+        vae_decoder: fitted(&|run| (run.loads.decoder, run.held.decode, run.idle.decode)),
+    })
+}
+
+/// Sides of square frames in pixels: a quarter and a half of what the model is best at, but no less than what is seen above
+/// the memory that comes and goes by itself.
+fn sides(limits: &Limits) -> [u32; 2] {
+    let multiple = limits.size_multiple.max(1);
+    let smallest = limits.min_side.max(1).next_multiple_of(multiple);
+    let native = f64::from(limits.native_pixels).sqrt();
+    let most = f64::from(limits.max_pixels).sqrt().min(f64::from(limits.max_side));
+    [0.25, 0.5].map(|share| {
+        let side = (share * native).max(share * 4.0 * LEAST_SIDE).min(most) as u32 / multiple * multiple;
+        side.max(smallest)
+    })
+}
+
+/// A job of one step on square frames of `side` pixels. Where the model takes known frames, some are.
+fn request(store: &Store, manifest: &Manifest, side: u32, latents: usize, seed: u64) -> Result<Request> {
+    let limits = &manifest.limits;
+    let least = (manifest.latent.temporal * (latents - 1) + 1) as u32;
+    let frames = limits.length_for(least).min(limits.max_frames) as usize;
+    let known = match (manifest.takes(Conditioning::ClipStart), manifest.takes(Conditioning::First)) {
+        (true, _) => frames / 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    };
+    // A ramp: a model may do less where all is mid grey, as where nothing is known.
+    let pixels: Vec<f16> = (0..side * side)
+        .flat_map(|index| {
+            let level = f16::from_f32((index % side) as f32 / side as f32);
+            [level, level, level, f16::ONE]
+        })
+        .collect();
+    let plate = store.put_plate(&PlateImage { width: side, height: side, pixels: &pixels })?;
+    let rate = manifest.frame_rate.native;
+    let canvas = Canvas::around((side, side), rate, vec![plate; known], frames - known, []);
+    let mut request = Request::new(canvas);
+    request.prompt = "measure".to_owned();
+    request.model.clone_from(&manifest.name);
+    let scale = f64::from(side) / f64::from(limits.native_pixels).sqrt();
+    request.settings = Settings {
+        steps: Some(1),
+        guidance: Some(1.0),
+        seed,
+        quality: Quality::Draft,
+        scale: Some(scale as f32),
+    };
+    Ok(request)
+}
+
+/// A demand that gives what was held in a first run, a longer one, and one with smaller frames. Where two runs were given
+/// the same, they cannot tell a cause from another, and it counts as none.
+fn fit([(first, bytes), (longer, more), (smaller, less)]: [(Load, f64); 3]) -> Demand {
+    let slope = |rise: f64, run: f64| if run > 0.0 { (rise / run).max(0.0) } else { 0.0 };
+    let each = slope(more - bytes, longer.each - first.each);
+    let kept = slope(bytes - less - each * (first.each - smaller.each), first.kept - smaller.kept);
+    let resident = (bytes - each * first.each - kept * first.kept).max(0.0) as u64;
+    Demand { resident, each, kept, idle: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_held_is_told_apart() {
+        let load = |each: f64, kept: f64| Load { each, kept };
+        let held = |load: Load| 1e6 + 40.0 * load.each + 300.0 * load.kept;
+        let demand = fit([load(900.0, 225.0), load(3600.0, 225.0), load(100.0, 25.0)].map(|l| (l, held(l))));
+        assert_eq!(demand, Demand { resident: 1_000_000, each: 40.0, kept: 300.0, idle: 0 });
+        // One length only: all that grows is kept.
+        let demand = fit([load(225.0, 225.0), load(225.0, 225.0), load(25.0, 25.0)].map(|l| (l, held(l))));
+        assert_eq!(demand, Demand { resident: 1_000_000, each: 0.0, kept: 340.0, idle: 0 });
+        // Nothing is given, or less is held of more, as noise has it.
+        let demand = fit([(load(0.0, 0.0), 7.0), (load(0.0, 0.0), 7.0), (load(0.0, 0.0), 7.0)]);
+        assert_eq!(demand, Demand { resident: 7, ..Demand::default() });
+        assert_eq!(fit([(load(1.0, 0.0), 7.0), (load(2.0, 0.0), 6.0), (load(1.0, 0.0), 7.0)]).each, 0.0);
+    }
+
+    #[test]
+    fn sides_are_the_models() {
+        let limits = Limits {
+            size_multiple: 16,
+            frame_multiple: 4,
+            frame_offset: 1,
+            min_frames: 5,
+            max_frames: 81,
+            max_pixels: 832 * 480,
+            native_pixels: 832 * 480,
+            min_side: 120,
+            max_side: 1280,
+        };
+        assert_eq!(sides(&limits), [144, 304]);
+        assert_eq!(sides(&Limits { native_pixels: 64 * 64, ..limits.clone() }), [128, 128]);
+        let tiny = Limits { min_side: 16, native_pixels: 64 * 64, max_pixels: 112 * 112, ..limits };
+        assert_eq!(sides(&tiny), [64, 112]);
+    }
+}
