@@ -50,6 +50,8 @@ const MAKING: f64 = 24.0;
 const STREAMED: f64 = 1.5;
 /// Seconds in which all graphs open once their files are in memory.
 const OPENING: f64 = 2.0;
+/// How far the planned peak may be from what is held, in percent.
+const PLANNED: f64 = 15.0;
 /// How often memory is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -62,6 +64,7 @@ pub fn run(names: &[String], keep: bool) -> Result<()> {
     for subject in chosen {
         let package = results()?.join("full").join(subject.name);
         subject.export(&package, &mut table)?;
+        subject.measure(&package, &mut table)?;
         subject.generate(&package, &mut table)?;
         if !keep {
             std::fs::remove_dir_all(&package)?;
@@ -109,12 +112,25 @@ impl Subject {
         Ok(())
     }
 
+    /// Measures what the components hold, which goes into the package.
+    fn measure(&self, package: &Path, table: &mut Table) -> Result<()> {
+        shell::say(&format!("measuring what {} holds", self.name));
+        let began = Instant::now();
+        let place = tempfile::tempdir_in(results()?)?;
+        let mut pickup = self.pickup(package, place.path(), &["models", "measure"]);
+        shell::run(pickup.arg(package).arg("--write"))?;
+        table.state(self, "its components measured", format!("{:.0} s", began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
     /// Generates twice: the first run, short, reads the files; the second, of another prompt, is measured.
     fn generate(&self, package: &Path, table: &mut Table) -> Result<()> {
-        let least = work_at(package, self.size)?;
         let place = tempfile::tempdir_in(results()?)?;
-        self.take(package, place.path(), ("a blue box", least, 1))?;
-        let record = self.take(package, place.path(), ("a red ball", self.frames, self.steps))?;
+        let Limits { least, .. } = Limits::of(package)?;
+        self.answer(package, place.path(), &["generate"], ("a blue box", least, 1))?;
+        let job = ("a red ball", self.frames, self.steps);
+        let estimate = self.answer(package, place.path(), &["estimate", "generate"], job)?;
+        let record = self.answer(package, place.path(), &["generate"], job)?["record"].clone();
         let seconds = |phase: &str| record["timing"][phase].as_f64().unwrap_or(f64::NAN);
         table.bound(self, "all graphs opened, the text encoder's too, s", seconds("load"), OPENING);
         let what = format!("{}×{} generated, {} steps", self.size.replace('x', "×"), self.frames, self.steps);
@@ -129,36 +145,78 @@ impl Subject {
                 table.state(self, "memory at its peak meanwhile", "not told by this system".to_owned())
             }
         }
+        let phases = estimate["memory"]["phases"].as_object().context("the estimate has no phases")?;
+        let planned = phases.values().filter_map(Value::as_f64).fold(0.0, f64::max) / 1e9;
+        table.state(self, "memory planned, GB", format!("{planned:.2}"));
+        let off = 100.0 * (planned / peak.unwrap_or(f64::NAN) - 1.0).abs();
+        table.bound(self, "the plan off by, %", off, PLANNED);
         Ok(())
     }
 
-    /// Generates by the command line, with store and cache in `place`, and returns the record.
-    fn take(&self, package: &Path, place: &Path, (prompt, frames, steps): (&str, u32, u32)) -> Result<Value> {
-        shell::say(&format!("{}: {}, {frames} frames, {steps} steps", self.name, self.size));
+    /// The command line, with this model and a store and a cache in `place`.
+    fn pickup(&self, package: &Path, place: &Path, command: &[&str]) -> Command {
         let mut pickup = Command::new(shell::executable("pickup"));
         pickup
-            .args(["generate", "--model", self.name, "--prompt", prompt, "--size", self.size])
-            .args(["--frames", &frames.to_string(), "--steps", &steps.to_string()])
-            .args(["--provider", "cpu", "--json", "--out"])
-            .arg(place.join(prompt))
+            .args(command)
             .env("PICKUP_MODELS", package)
             .env("PICKUP_STORE", place.join("store"))
             .env("PICKUP_CACHE", place.join("cache"));
-        let done: Value = serde_json::from_str(&shell::output(suite::environment(&mut pickup))?)?;
-        Ok(done["record"].clone())
+        suite::environment(&mut pickup);
+        pickup
+    }
+
+    /// What `command` answers for a clip from text, in the size of the subject.
+    fn answer(
+        &self,
+        package: &Path,
+        place: &Path,
+        command: &[&str],
+        (prompt, frames, steps): (&str, u32, u32),
+    ) -> Result<Value> {
+        shell::say(&format!("{}: {}, {frames} frames, {steps} steps", self.name, self.size));
+        let scale = Limits::of(package)?.scale(self.size)?;
+        let mut pickup = self.pickup(package, place, command);
+        pickup
+            .args([
+                "--model",
+                self.name,
+                "--prompt",
+                prompt,
+                "--size",
+                self.size,
+                "--scale",
+                &scale.to_string(),
+            ])
+            .args(["--frames", &frames.to_string(), "--steps", &steps.to_string()])
+            .args(["--provider", "cpu", "--json"]);
+        if command.len() == 1 {
+            pickup.arg("--out").arg(place.join(prompt));
+        }
+        Ok(serde_json::from_str(&shell::output(&mut pickup)?)?)
     }
 }
 
-/// Lets the model in `package` work at `size` instead of its best, by its manifest, whose hash changes with it. Returns the
-/// least frames that it makes.
-fn work_at(package: &Path, size: &str) -> Result<u32> {
-    let mut manifest = manifest(package)?;
-    let sides = size.split('x').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
-    let limits = &mut manifest["limits"];
-    limits["native_pixels"] = sides.iter().product::<u64>().into();
-    let least = limits["min_frames"].as_u64().context("the manifest has no limits.min_frames")?;
-    std::fs::write(package.join("manifest.json"), serde_json::to_vec_pretty(&manifest)?)?;
-    Ok(u32::try_from(least)?)
+/// What a manifest says of lengths and sizes.
+struct Limits {
+    /// Fewest frames of a clip.
+    least: u32,
+    /// Pixels of a frame at which the model is best.
+    native: u64,
+}
+
+impl Limits {
+    fn of(package: &Path) -> Result<Self> {
+        let limits = &manifest(package)?["limits"];
+        let number =
+            |field: &str| limits[field].as_u64().with_context(|| format!("the manifest has no {field}"));
+        Ok(Self { least: u32::try_from(number("min_frames")?)?, native: number("native_pixels")? })
+    }
+
+    /// The scale at which the model works at `size`, such as 480x272.
+    fn scale(&self, size: &str) -> Result<f64> {
+        let sides = size.split('x').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+        Ok((sides.iter().product::<u64>() as f64 / self.native as f64).sqrt())
+    }
 }
 
 fn manifest(package: &Path) -> Result<Value> {
