@@ -71,7 +71,7 @@ pub trait Family: Send + Sync {
     /// Shape `(1, c, f, h, w)` of the latent for `canvas`, references included.
     fn latent_shape(&self, canvas: &ModelCanvas) -> [usize; 5];
 
-    /// How often [`Family::condition`] calls the encoder for `canvas`.
+    /// How often [`Family::condition`] calls the encoder for `canvas`, at most.
     fn encodings(&self, canvas: &ModelCanvas) -> usize;
 
     /// Turns `canvas` into conditioning. `encode` is the VAE's encoder: frames `(1, 3, t, h, w)` in

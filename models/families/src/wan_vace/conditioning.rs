@@ -30,9 +30,10 @@ pub(super) fn build(
 ) -> Result<Array5<f32>> {
     let references = canvas.references.len();
     let clip = [1, shape[1], shape[2] - references, shape[3], shape[4]];
-    let [inactive, reactive] = parts(canvas);
-    let inactive = checked(encode(inactive.view())?, clip)?;
-    let reactive = checked(encode(reactive.view())?, clip)?;
+    let [known, unknown] = parts(canvas);
+    let inactive = checked(encode(known.view())?, clip)?;
+    // From text alone both are 0: encoding takes longer than anything but the walk, and would say the same again.
+    let reactive = if unknown == known { inactive.clone() } else { checked(encode(unknown.view())?, clip)? };
     let mask = fold(canvas.mask.view(), spec.spatial, clip[2]);
 
     let channels = shape[1];

@@ -52,6 +52,29 @@ fn the_control_is_known_unknown_mask_with_references_before() {
 }
 
 #[test]
+fn a_canvas_of_which_nothing_is_known_is_encoded_once() {
+    let family = WanVace::new(&manifest()).unwrap();
+    let runs = |canvas: &ModelCanvas| {
+        let mut runs = 0;
+        let mut counted = |frames: ArrayView5<'_, f32>| {
+            runs += 1;
+            encode(frames).map(|latent| latent + 0.25)
+        };
+        let conditioning = family.condition(canvas, &mut counted).unwrap();
+        (runs, control_of(&conditioning))
+    };
+    let nothing = ModelCanvas {
+        frames: Array4::zeros((9, 16, 32, 3)),
+        mask: Array3::ones((9, 16, 32)),
+        ..canvas(9, 0)
+    };
+    let (count, control) = runs(&nothing);
+    assert_eq!(count, 1);
+    assert!(control.slice(s![0, ..32, .., .., ..]).iter().all(|&value| value == 0.25));
+    assert_eq!(runs(&canvas(9, 0)).0, 2);
+}
+
+#[test]
 fn a_canvas_that_breaks_a_rule_is_refused() {
     let family = WanVace::new(&manifest()).unwrap();
     let refused = |change: &dyn Fn(&mut ModelCanvas), word: &str| {
