@@ -15,6 +15,7 @@ mod runtime;
 mod session;
 pub mod system;
 mod tensor;
+mod widened;
 
 pub use library::Library;
 pub use provider::Decision;

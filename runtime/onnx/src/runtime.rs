@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::failure::failure;
-use crate::{Decision, Library, Session, probe, provider};
+use crate::{Decision, Library, Session, probe, provider, widened};
 
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
 static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
@@ -23,6 +23,11 @@ pub struct Runtime {
     threads: Option<usize>,
     decisions: Arc<Mutex<Vec<(ProviderChoice, Decision)>>>,
 }
+
+/// Where the weights of a graph that comes from memory lie, and how large a constant may be that is computed when a graph
+/// is opened: widened weights must not be (onnxruntime_session_options_config_keys.h).
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+const FOLDED: (&str, &str) = ("optimization.constant_folding_max_output_size_in_bytes", "1048576");
 
 /// Bytes of weights up to which they are copied for speed.
 const PREPACKED: u64 = 64 << 20;
@@ -88,21 +93,19 @@ impl Runtime {
         Ok(decision)
     }
 
-    /// Opens the graph in `path` on `provider` for so many `runs`, stopping when `cancel` is raised.
+    /// Opens the graph in `path` on `provider`, stopping when `cancel` is raised.
     ///
     /// # Errors
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
-        cancel.check()?;
-        let what = format!("open {}", path.display());
-        let small = are_small(path);
-        let mut builder = self.builder(provider, small).map_err(|error| failure(&what, &error))?;
-        let canceler = builder.canceler();
-        let watch = cancel.watch(move || drop(canceler.cancel()));
-        let session = builder.commit_from_file(path);
-        drop(watch);
-        cancel.check()?;
-        Session::new(session.map_err(|error| failure(&what, &error))?, path)
+        let builder = self.builder(provider, are_small(path));
+        Session::new(commit(builder, path, widened_for(provider, path).as_deref(), cancel)?, path)
+    }
+
+    /// The same, leaving it to ONNX Runtime to widen weights.
+    #[cfg(test)]
+    pub(crate) fn open_as_it_is(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
+        Session::new(commit(self.builder(provider, are_small(path)), path, None, cancel)?, path)
     }
 
     /// On the processor a run gives back all that it took, and plans no layout for its next one: lengths and sizes
@@ -118,6 +121,11 @@ impl Runtime {
             .with_memory_pattern(false)?
             .with_deterministic_compute(true)?
             .with_log_level(ort::logging::LogLevel::Warning)?;
+        if !small && provider == Provider::Cpu {
+            // Each constant that is not folded for its size would be told as a warning.
+            let quiet = ort::logging::LogLevel::Error;
+            builder = builder.with_config_entry(FOLDED.0, FOLDED.1)?.with_log_level(quiet)?;
+        }
         if let Some(threads) = self.threads {
             builder = builder.with_intra_threads(threads)?;
         }
@@ -130,6 +138,37 @@ impl Runtime {
         let providers: Vec<_> = provider::registration(provider).into_iter().chain([processor]).collect();
         Ok(builder.with_execution_providers(providers)?)
     }
+}
+
+/// Opens the graph in `path`, or in its place `model`, whose weights lie beside that. Stops when `cancel` is raised.
+fn commit(
+    builder: ort::Result<SessionBuilder>,
+    path: &Path,
+    model: Option<&[u8]>,
+    cancel: &Cancel,
+) -> Result<OrtSession> {
+    cancel.check()?;
+    let failed = |error| failure(format!("open {}", path.display()), &error);
+    let mut builder = builder.map_err(failed)?;
+    if model.is_some() {
+        let folder = path.parent().unwrap_or(Path::new(".")).to_string_lossy();
+        builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(|error| failed(error.into()))?;
+    }
+    let canceler = builder.canceler();
+    let watch = cancel.watch(move || drop(canceler.cancel()));
+    let session = match model {
+        Some(model) => builder.commit_from_memory(model),
+        None => builder.commit_from_file(path),
+    };
+    drop(watch);
+    cancel.check()?;
+    session.map_err(failed)
+}
+
+/// The graph in `path` with its large weights widened one by one, where the provider needs that.
+fn widened_for(provider: Provider, path: &Path) -> Option<Vec<u8>> {
+    let needs = provider == Provider::Cpu && !are_small(path);
+    needs.then(|| std::fs::read(path).ok()).flatten().and_then(|model| widened::widened(&model))
 }
 
 /// Whether the weights beside the graph in `path` are so small that each of its products gets a copy of

@@ -1,0 +1,332 @@
+//! Graphs in half precision, as the processor runs them: it multiplies in single precision.
+//!
+//! ONNX Runtime itself puts a node before each product that widens its weights. Those nodes come last in the graph, and
+//! it orders a run by a search from the graph's end that goes into the latest node first (`Graph::ReverseDFSFrom`): all
+//! weights are widened before the first product, and a transformer of 4 GB holds 7 GB more. Nodes that stand first in
+//! the graph run when their product does.
+
+use prost::Message;
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
+};
+use std::collections::BTreeSet;
+
+/// Field numbers of `onnx.proto` (IR version 10).
+mod field {
+    pub const MODEL_GRAPH: u32 = 7;
+    pub const GRAPH_NODE: u32 = 1;
+    pub const GRAPH_INITIALIZER: u32 = 5;
+}
+
+/// Types of elements, and of attributes.
+mod kind {
+    pub const FLOAT: i64 = 1;
+    pub const HALF: i64 = 10;
+    pub const INTEGER: i32 = 2;
+}
+
+/// Numbers in weights that are worth it; smaller ones hold nothing to speak of.
+const LARGE: i64 = 1 << 18;
+
+#[derive(Clone, PartialEq, Message)]
+struct Weights {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    element: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Node {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    operator: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<Attribute>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, tag = "3")]
+    integer: i64,
+    #[prost(int32, tag = "20")]
+    kind: i32,
+}
+
+impl Node {
+    /// Turns the value `from` into `to`, of another type of elements.
+    fn cast(from: &str, to: &str, element: i64) -> Self {
+        let attribute = Attribute { name: "to".into(), integer: element, kind: kind::INTEGER };
+        Self {
+            input: vec![from.into()],
+            output: vec![to.into()],
+            name: format!("{to}/cast"),
+            operator: "Cast".into(),
+            attribute: vec![attribute],
+        }
+    }
+
+    /// This product in single precision, between two casts; its weights are widened already.
+    fn widened(self) -> [Self; 3] {
+        let [given, product] = ["given", "product"].map(|what| format!("{}/{what}", self.output[0]));
+        let before = Self::cast(&self.input[0], &given, kind::FLOAT);
+        let after = Self::cast(&product, &self.output[0], kind::HALF);
+        let input = vec![given, single(&self.input[1])];
+        [before, Self { input, output: vec![product], ..self }, after]
+    }
+}
+
+fn single(weights: &str) -> String {
+    format!("{weights}/single")
+}
+
+/// The model in the bytes `model` with its products with large weights in half precision widened; `None` if it has none, or
+/// is no model.
+pub(crate) fn widened(model: &[u8]) -> Option<Vec<u8>> {
+    let mut found = false;
+    let mut out = Vec::with_capacity(model.len());
+    for part in fields(model)? {
+        match part.number {
+            field::MODEL_GRAPH => {
+                let graph = graph(part.content)?;
+                found |= graph.len() > part.content.len();
+                put(&mut out, part.number, &graph);
+            }
+            _ => out.extend_from_slice(part.whole),
+        }
+    }
+    found.then_some(out)
+}
+
+fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
+    let fields = fields(bytes)?;
+    let large = large_weights(&fields)?;
+    let (mut used, mut rest) = (BTreeSet::new(), Vec::with_capacity(bytes.len()));
+    for part in &fields {
+        match product(part, &large)? {
+            Some(product) => {
+                used.insert(product.input[1].clone());
+                product
+                    .widened()
+                    .iter()
+                    .for_each(|node| put(&mut rest, field::GRAPH_NODE, &node.encode_to_vec()));
+            }
+            None => rest.extend_from_slice(part.whole),
+        }
+    }
+    let mut out = Vec::new();
+    for weights in &used {
+        put(&mut out, field::GRAPH_NODE, &Node::cast(weights, &single(weights), kind::FLOAT).encode_to_vec());
+    }
+    out.extend(rest);
+    Some(out)
+}
+
+/// Names of the large weights in half precision.
+fn large_weights(fields: &[Field<'_>]) -> Option<BTreeSet<String>> {
+    let mut large = BTreeSet::new();
+    for part in fields.iter().filter(|part| part.number == field::GRAPH_INITIALIZER) {
+        let weights = Weights::decode(part.content).ok()?;
+        if i64::from(weights.element) == kind::HALF && weights.dims.iter().product::<i64>() >= LARGE {
+            large.insert(weights.name);
+        }
+    }
+    Some(large)
+}
+
+/// The node in `part`, if it multiplies something by one of the `large` weights.
+fn product(part: &Field<'_>, large: &BTreeSet<String>) -> Option<Option<Node>> {
+    if part.number != field::GRAPH_NODE {
+        return Some(None);
+    }
+    let node = Node::decode(part.content).ok()?;
+    let is_product = node.operator == "MatMul" && node.input.len() == 2 && node.output.len() == 1;
+    Some((is_product && large.contains(&node.input[1])).then_some(node))
+}
+
+/// A field of a message.
+struct Field<'a> {
+    number: u32,
+    /// Its bytes, the number's included.
+    whole: &'a [u8],
+    /// Its value, if that has a length.
+    content: &'a [u8],
+}
+
+/// The fields of the message in `bytes`, in order; `None` if it is none.
+fn fields(bytes: &[u8]) -> Option<Vec<Field<'_>>> {
+    let (mut rest, mut fields) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        let start = rest;
+        let (number, wire) = decode_key(&mut rest).ok()?;
+        let content = match wire {
+            WireType::LengthDelimited => {
+                let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+                let content = rest.get(..length)?;
+                rest = &rest[length..];
+                content
+            }
+            _ => {
+                skip_field(wire, number, &mut rest, DecodeContext::default()).ok()?;
+                &[]
+            }
+        };
+        fields.push(Field { number, whole: &start[..start.len() - rest.len()], content });
+    }
+    Some(fields)
+}
+
+fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+    encode_key(number, WireType::LengthDelimited, out);
+    encode_varint(content.len() as u64, out);
+    out.extend_from_slice(content);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Library, Runtime, system};
+    use half::f16;
+    use ndarray::Array2;
+    use pickup_core::{Cancel, Graph as _, Provider, Tensor};
+    use std::path::Path;
+
+    /// Width of the products, and how many there are.
+    const WIDTH: usize = 2048;
+    const COUNT: usize = 24;
+
+    fn text(out: &mut Vec<u8>, number: u32, text: &str) {
+        put(out, number, text.as_bytes());
+    }
+
+    fn number(out: &mut Vec<u8>, field: u32, value: u64) {
+        encode_key(field, WireType::Varint, out);
+        encode_varint(value, out);
+    }
+
+    /// A value `(n, WIDTH)` in half precision (ValueInfoProto).
+    fn value(name: &str) -> Vec<u8> {
+        let (mut dims, mut shape, mut tensor, mut kind, mut value) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        text(&mut dims, 2, "n");
+        put(&mut shape, 1, &dims);
+        let mut width = Vec::new();
+        number(&mut width, 1, WIDTH as u64);
+        put(&mut shape, 1, &width);
+        number(&mut tensor, 1, kind::HALF as u64);
+        put(&mut tensor, 2, &shape);
+        put(&mut kind, 1, &tensor);
+        text(&mut value, 1, name);
+        put(&mut value, 2, &kind);
+        value
+    }
+
+    /// Weights that lie in a file (TensorProto with external data).
+    fn weights(index: usize) -> Vec<u8> {
+        let mut tensor =
+            Weights { dims: vec![WIDTH as i64; 2], element: kind::HALF as i32, name: format!("w{index}") }
+                .encode_to_vec();
+        let bytes = 2 * WIDTH * WIDTH;
+        for (key, value) in [
+            ("location", "weights.bin".to_owned()),
+            ("offset", (index * bytes).to_string()),
+            ("length", bytes.to_string()),
+        ] {
+            let mut entry = Vec::new();
+            text(&mut entry, 1, key);
+            text(&mut entry, 2, &value);
+            put(&mut tensor, 13, &entry);
+        }
+        number(&mut tensor, 14, 1);
+        tensor
+    }
+
+    /// A chain of products, x ← tanh(x · w), of 8 MB of weights each.
+    fn write_chain(folder: &Path) -> std::path::PathBuf {
+        let mut graph = Vec::new();
+        let node = |operator: &str, input: &[String], output: String| Node {
+            input: input.to_vec(),
+            name: format!("{output}/node"),
+            output: vec![output],
+            operator: operator.into(),
+            attribute: vec![],
+        };
+        for index in 0..COUNT {
+            let product = node("MatMul", &[format!("x{index}"), format!("w{index}")], format!("y{index}"));
+            let bent = node("Tanh", &[format!("y{index}")], format!("x{}", index + 1));
+            [product, bent].iter().for_each(|node| put(&mut graph, field::GRAPH_NODE, &node.encode_to_vec()));
+        }
+        text(&mut graph, 2, "chain");
+        (0..COUNT).for_each(|index| put(&mut graph, field::GRAPH_INITIALIZER, &weights(index)));
+        put(&mut graph, 11, &value("x0"));
+        put(&mut graph, 12, &value(&format!("x{COUNT}")));
+        let (mut model, mut operators) = (Vec::new(), Vec::new());
+        number(&mut model, 1, 9);
+        put(&mut model, field::MODEL_GRAPH, &graph);
+        text(&mut operators, 1, "");
+        number(&mut operators, 2, 20);
+        put(&mut model, 8, &operators);
+        let path = folder.join("model.onnx");
+        std::fs::write(&path, model).unwrap();
+        let numbers = (0..COUNT * WIDTH * WIDTH).map(|index| {
+            let noise = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let noise = ((noise ^ (noise >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 48) as u16;
+            f16::from_f32((f32::from(noise) / 65_536.0 - 0.5) * 0.1)
+        });
+        let bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
+        std::fs::write(folder.join("weights.bin"), bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn weights_are_widened_one_after_another_and_say_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write_chain(folder.path());
+        let runtime = Runtime::load(&Library::find().expect("run `cargo xtask setup` first")).unwrap();
+        let given: Tensor = Array2::from_shape_fn((16, WIDTH), |(y, x)| ((y * x) as f32).sin()).into();
+        let run = |widen: bool| {
+            let mut session = match widen {
+                true => runtime.open(&path, Provider::Cpu, &Cancel::new()).unwrap(),
+                false => runtime.open_as_it_is(&path, Provider::Cpu, &Cancel::new()).unwrap(),
+            };
+            system::give_back();
+            system::take_peak_memory();
+            let before = system::own_memory().unwrap();
+            let said = session.run(&[("x0", &given)], &Cancel::new()).unwrap().remove(0);
+            drop(session);
+            let mapped = (2 * WIDTH * WIDTH * COUNT) as u64;
+            let peak = system::take_peak_memory().unwrap().saturating_sub(before);
+            (said.into_float().unwrap(), peak.saturating_sub(mapped))
+        };
+        let (said, held) = run(true);
+        let (plain, all) = run(false);
+        let largest = said.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest <= 1e-3 && plain.iter().any(|value| value.abs() > 0.05), "{largest}");
+        let widened = (4 * WIDTH * WIDTH * COUNT) as u64;
+        assert!(held < widened / 4, "{held} of {widened}");
+        // A control: ONNX Runtime by itself holds all of them at once.
+        assert!(all > widened * 3 / 4, "{all} of {widened}");
+    }
+
+    #[test]
+    fn what_is_no_model_or_has_nothing_to_widen_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = std::fs::read(write_chain(folder.path())).unwrap();
+        assert!(widened(&model).is_some());
+        for end in [1, 7, 100, model.len() - 1] {
+            assert_eq!(widened(&model[..end]), None, "{end}");
+        }
+        assert_eq!(widened(b""), None);
+        let small = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/slow.onnx")).unwrap();
+        assert_eq!(widened(&small), None);
+    }
+}
