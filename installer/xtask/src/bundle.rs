@@ -1,9 +1,9 @@
 //! The OpenFX bundle: plugin, worker, ONNX Runtime and the starter model in one folder.
 
 use anyhow::{Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::{runtime, shell};
+use crate::{effect, runtime, shell};
 
 /// Where the bundle is made. Its name and the inner file's must match (OpenFX, "Packaging").
 pub fn folder() -> PathBuf {
@@ -33,7 +33,7 @@ pub fn build() -> Result<()> {
 pub fn lay_out() -> Result<PathBuf> {
     let bundle = folder();
     let aside = bundle.with_extension("new");
-    remove(&aside)?;
+    shell::remove(&aside)?;
     let contents = aside.join("Contents");
     let binaries = contents.join(architecture());
     let resources = contents.join("Resources");
@@ -54,18 +54,13 @@ pub fn lay_out() -> Result<PathBuf> {
         shell::copy(&shell::root().join(licence), &resources.join("licences").join(licence))?;
     }
     shell::copy(&shell::root().join("resources/Info.plist"), &contents.join("Info.plist"))?;
-    remove(&bundle)?;
+    let description = resources.join("kdenlive").join(effect::FILE);
+    shell::write(&description, &effect::describe()?)?;
+    shell::remove(&bundle)?;
     std::fs::rename(&aside, &bundle)?;
     Ok(bundle)
 }
 
 fn plugin_library() -> String {
     format!("{}pickup_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
-    }
-    Ok(())
 }

@@ -4,8 +4,11 @@ mod accept;
 mod bundle;
 mod checks;
 mod contact;
+mod debian;
 mod demo;
+mod effect;
 mod full;
+mod kdenlive;
 mod layers;
 mod melt;
 mod python;
@@ -52,6 +55,15 @@ enum Task {
         #[arg(long)]
         reference: bool,
     },
+    /// Open a host with a window, let it make frames with the plugin, and leave a picture in target/.
+    Shot {
+        /// Fetch this program and open it
+        #[arg(long)]
+        host: Window,
+        /// With this bundle [default: it is built]
+        #[arg(long)]
+        bundle: Option<std::path::PathBuf>,
+    },
     /// Prove from the manifests that dependencies point one way.
     CheckLayers,
     /// rustfmt, clippy with warnings denied, licences.
@@ -65,6 +77,13 @@ enum Host {
     Melt,
 }
 
+/// A host with a window, that we did not write.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Window {
+    /// Kdenlive, from Debian, under a display that nobody sees; needs root
+    Kdenlive,
+}
+
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
@@ -74,6 +93,9 @@ fn main() -> Result<()> {
         Task::Test { host: Some(Host::Melt), .. } => melt::test(),
         Task::Test { reference: true, .. } => reference::run(),
         Task::Test { .. } => suite::run(),
+        Task::Shot { host: Window::Kdenlive, bundle } => {
+            kdenlive::shot(bundle).map(|picture| println!("picture: {}", picture.display()))
+        }
         Task::CheckLayers => layers::check(),
         Task::Lint => checks::lint(),
     }

@@ -74,6 +74,24 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Writes a text; folders are made as needed.
+pub fn write(file: &Path, text: &str) -> Result<()> {
+    if let Some(parent) = file.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Removes a file or a whole folder, if it is there.
+pub fn remove(path: &Path) -> Result<()> {
+    match path {
+        folder if folder.is_dir() => std::fs::remove_dir_all(folder)?,
+        file if file.exists() => std::fs::remove_file(file)?,
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Says what is being done, so that a long task is never silent.
 pub fn say(line: &str) {
     println!("── {line}");
