@@ -19,6 +19,9 @@ pub enum Part {
     Starter,
     /// Real models: components, pipelines and packages, on the tiny ones (a few minutes, after PyTorch is installed)
     Models,
+    /// Time beside diffusers' in PyTorch: tiny and mid-size models on the processor, and a published one where there is a
+    /// GPU for CUDA (a quarter of an hour, after PyTorch is installed)
+    Bench,
     /// Published models at full size with random weights: export, memory, a short run (half an hour and up to 40 GB of
     /// disk for each)
     Full,
@@ -37,6 +40,7 @@ pub fn run(part: Part, names: &[String], keep: bool) -> Result<()> {
         Part::Hosts => hosts(),
         Part::Starter => starter(),
         Part::Models => models(),
+        Part::Bench => bench(),
         Part::Full => full::run(names, keep),
         Part::Recipe => recipe(),
     }
@@ -133,8 +137,20 @@ fn hosts() -> Result<()> {
     tabulate(vec![tests], &elsewhere)
 }
 
+/// Times Pickup beside diffusers, both in one program.
+fn bench() -> Result<()> {
+    bundle::make()?;
+    let mut compare = Command::new(python::reference_environment(&reference::lock())?);
+    compare
+        .arg(shell::root().join("tests/bench/compare.py"))
+        .arg("--packages")
+        .arg(results()?.join("bench"))
+        .env("PYTHONPATH", reference::exporter());
+    shell::run(suite::environment(&mut compare))
+}
+
 /// What has to hold of real models and is not measured here: its bound, and what measures it.
-const ELSEWHERE: [(&str, &str, &str); 4] = [
+const ELSEWHERE: [(&str, &str, &str); 5] = [
     (
         "VACE-1.3B at its full configuration, 480×272×17, 2 steps",
         "≤ 9 GB; package within 24 GB",
@@ -145,8 +161,9 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "export and one step, peak stated",
         "`cargo xtask accept full`",
     ),
-    ("time over diffusers' eager, CPU, tiny and mid-size", "≤ 0.6", "not measured"),
-    ("VACE-1.3B on CUDA, 832×480×81", "beside diffusers, kernel by name", "not measured"),
+    ("decode in tiles against whole decode", "≥ 45 dB", "not measured"),
+    ("time over diffusers' eager, CPU, tiny and mid-size", "≤ 0.6", "`cargo xtask accept bench`"),
+    ("VACE-1.3B on CUDA, 832×480×81", "beside diffusers, kernel by name", "`cargo xtask accept bench`"),
 ];
 
 /// What is measured of real models, and what is not.

@@ -31,6 +31,10 @@ pub fn run() -> Result<()> {
     shell::say("testing the exporter's command");
     let mut tests = Command::new(&python);
     shell::run(suite::environment(tests.args(["-m", "unittest", "tests"]).current_dir(&export)))?;
+    shell::say("testing the closed form of a forward's arithmetic");
+    let mut tests = Command::new(&python);
+    let bench = shell::root().join("tests/bench");
+    shell::run(tests.args(["-m", "unittest", "tests"]).current_dir(bench).env("PYTHONPATH", &export))?;
     shell::say("testing the starter's scripts");
     let starter = shell::root().join("models/starter");
     shell::run(Command::new(python).args(["-m", "unittest", "tests"]).current_dir(starter))

@@ -35,7 +35,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--source", help="the checkpoint's folder, with model_index.json, or its id on Hugging Face")
     origin.add_argument("--random", choices=RECIPES, metavar="NAME",
-                        help=f"a published model at its full size with random weights, for measuring: {', '.join(RECIPES)}")
+                        help=f"a model with random weights, for measuring; published ones at their full size: {', '.join(RECIPES)}")
     parser.add_argument("--out", type=Path, required=True, help="the package's folder; it must not be there yet, or be empty")
     parser.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="of transformer and VAE [default: fp16]")
     parser.add_argument("--text", choices=("int8", "fp16", "fp32"), default="int8", help="weights of the text encoder [default: int8]")
@@ -77,7 +77,8 @@ def manifest_fields(options: argparse.Namespace, checkpoint: Checkpoint, loras: 
     family = FAMILIES[options.family]
     published = family.PUBLISHED
     if options.random:
-        published = merged(published, {**RANDOM, "title": published["title"] + RANDOM["title"]})
+        title = RECIPES[options.random].title or published["title"]
+        published = merged(published, {**RANDOM, "name": options.random, "title": title + RANDOM["title"]})
     own = {key: value for key, value in {"name": options.name, "title": options.title}.items() if value}
     if options.steps_preset:
         own |= steps_fields(options.steps_preset, family.NAME)

@@ -41,6 +41,7 @@ class Recipe:
     text_encoder: tuple[type, dict]
     scheduler: tuple[type, dict]
     index: dict  # what else model_index.json says
+    title: str | None = None  # what a person reads, where it is not the family's published model
 
     def modules(self) -> dict[str, tuple[type, dict]]:
         return {"text_encoder": self.text_encoder, "transformer": self.transformer, "vae": self.vae}
@@ -52,7 +53,8 @@ UMT5 = (UMT5EncoderModel, {**XXL, "vocab_size": 256384})
 T5 = (T5EncoderModel, {**XXL, "vocab_size": 32128})
 UNIPC = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 
-#: by the names of the catalogue; from the config.json of each published component
+#: by the names of the catalogue, from the config.json of each published component; and one between them and the tiny ones, which
+#: a processor runs in seconds
 RECIPES = {
     wan_vace.PUBLISHED["name"]: Recipe(
         wan_vace, "WanVACEPipeline",
@@ -80,6 +82,14 @@ RECIPES = {
             "upsample_factor": [2, 2, 2], "timestep_conditioning": True, "patch_size": 4, "patch_size_t": 1, "encoder_causal": True,
             "decoder_causal": False, "spatial_compression_ratio": 32, "temporal_compression_ratio": 8}),
         T5, (FlowMatchEulerDiscreteScheduler, {}), {}),
+    "wan-mid": Recipe(
+        wan_vace, "WanVACEPipeline",
+        (WanVACETransformer3DModel, {"num_attention_heads": 8, "attention_head_dim": 64, "in_channels": 16, "out_channels": 16,
+                                     "text_dim": 512, "ffn_dim": 2048, "num_layers": 8, "vace_layers": [0, 2, 4, 6], "vace_in_channels": 96}),
+        (AutoencoderKLWan, {"base_dim": 32}),
+        (UMT5EncoderModel, {"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 8, "feed_forward_proj": "gated-gelu",
+                            "vocab_size": 32128}),
+        (UniPCMultistepScheduler, {**UNIPC, "flow_shift": 3.0}), {}, "Wan VACE of width 512 with 8 layers"),
 }
 
 
