@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
-use crate::{effect, runtime, shell};
+use crate::runtime::{self, Build};
+use crate::{effect, shell};
 
 /// Where the bundle is made. Its name and the inner file's must match (OpenFX, "Packaging").
 pub fn folder() -> PathBuf {
@@ -17,20 +18,25 @@ pub fn architecture() -> &'static str {
 
 /// Builds in release and lays the bundle out anew. Returns its folder.
 pub fn make() -> Result<PathBuf> {
-    runtime::setup()?;
+    make_with(Build::Plain)
+}
+
+/// The same with this build of ONNX Runtime.
+pub fn make_with(runtime: Build) -> Result<PathBuf> {
+    runtime.setup()?;
     build()?;
-    lay_out()
+    lay_out(runtime)
 }
 
 /// Builds everything in release. The whole workspace at once, because a part of it would be built
 /// with other features of the shared crates, and the tests would then build those again.
-pub fn build() -> Result<()> {
+fn build() -> Result<()> {
     shell::say("building in release");
     shell::run(&mut shell::cargo(&["build", "--release", "--workspace", "--locked"]))
 }
 
 /// Lays the bundle out from what is built, aside first: a host may be scanning the folder.
-pub fn lay_out() -> Result<PathBuf> {
+fn lay_out(runtime: Build) -> Result<PathBuf> {
     let bundle = folder();
     let aside = bundle.with_extension("new");
     shell::remove(&aside)?;
@@ -42,9 +48,9 @@ pub fn lay_out() -> Result<PathBuf> {
         let from = shell::executable(name);
         shell::copy(&from, &binaries.join(from.file_name().unwrap_or_default()))?;
     }
-    for file in runtime::files() {
-        let notice = file.extension().is_none_or(|extension| extension == "txt");
-        let to = if notice { resources.join("licences/onnxruntime") } else { binaries.clone() };
+    for file in runtime.files()? {
+        let to =
+            if runtime::is_notice(&file) { resources.join("licences/onnxruntime") } else { binaries.clone() };
         shell::copy(&file, &to.join(file.file_name().unwrap_or_default()))?;
     }
     let starter = shell::root().join("models/starter/package");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::contact::{Cell, Kind, Row};
-use crate::{bundle, contact, runtime, shell, suite};
+use crate::{bundle, contact, shell, suite};
 
 /// Frame size of the footage and so of the demo's timeline.
 const SIZE: (u32, u32) = (640, 360);
@@ -85,9 +85,7 @@ const JOBS: [Job; 4] = [
 /// Builds, runs every job, draws the contact sheet, prints the table.
 pub fn run() -> Result<()> {
     let start = Instant::now();
-    bundle::build()?;
-    runtime::setup()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     let built = start.elapsed().as_secs_f64();
     let folder = shell::target().join("demo");
     // Takes of an earlier run would be used again, and nothing would be seen to be made.

@@ -20,6 +20,8 @@ mod suite;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::runtime::Build;
+
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Pickup's tasks", version)]
 struct Arguments {
@@ -29,10 +31,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Fetch ONNX Runtime's library (exact version and hash) into target/onnxruntime.
-    Setup,
+    /// Fetch ONNX Runtime's library (exact version and hash) into target/onnxruntime, or target/onnxruntime-cuda.
+    Setup {
+        /// The build for NVIDIA's GPUs (Linux; its wheel is 250 MB)
+        #[arg(long)]
+        cuda: bool,
+    },
     /// Build in release and lay out target/bundle/Pickup.ofx.bundle.
-    Bundle,
+    Bundle {
+        /// With the build of ONNX Runtime for NVIDIA's GPUs (Linux)
+        #[arg(long)]
+        cuda: bool,
+    },
     /// Run the three jobs on real footage and leave frames, contact sheet and table in target/demo.
     Demo,
     /// Measure figures beside their bounds.
@@ -86,8 +96,16 @@ enum Window {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Setup => runtime::setup().map(|library| println!("ONNX Runtime: {}", library.display())),
-        Task::Bundle => bundle::make().map(|bundle| println!("bundle: {}", bundle.display())),
+        Task::Setup { cuda } => {
+            let library = Build::with_cuda(cuda).setup()?;
+            println!("ONNX Runtime: {}", library.display());
+            Ok(())
+        }
+        Task::Bundle { cuda } => {
+            let bundle = bundle::make_with(Build::with_cuda(cuda))?;
+            println!("bundle: {}", bundle.display());
+            Ok(())
+        }
         Task::Demo => demo::run(),
         Task::Accept { part, models, keep } => accept::run(part, &models, keep),
         Task::Test { host: Some(Host::Melt), .. } => melt::test(),

@@ -7,9 +7,7 @@ use crate::{bundle, runtime, shell};
 
 /// Sets up, builds the bundle, and runs every test of the workspace.
 pub fn run() -> Result<()> {
-    runtime::setup()?;
-    bundle::build()?;
-    bundle::lay_out()?;
+    bundle::make()?;
     shell::say("running the tests");
     let nextest = Command::new("cargo-nextest").args(["nextest", "--version"]).output();
     let command: &[&str] = match nextest.is_ok_and(|output| output.status.success()) {

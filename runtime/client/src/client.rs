@@ -1,7 +1,7 @@
 //! The client.
 
 use parking_lot::{Mutex, MutexGuard};
-use pickup_core::protocol::{Deviation, Estimate, Finding, FromWorker, ToWorker};
+use pickup_core::protocol::{Deviation, Estimate, Finding, FromWorker, Inspection, ToWorker};
 use pickup_core::{Cancel, Error, Event, Provider, ProviderChoice, Request, Result, TakeId};
 use pickup_takes::Store;
 use std::ops::ControlFlow;
@@ -143,6 +143,25 @@ impl Client {
         match self.ask(question, &mut Waiter::new(cancel, on_event))?.0 {
             FromWorker::Measured { memory, .. } => Ok(memory),
             other => Err(unexpected("Measured", &other)),
+        }
+    }
+
+    /// Where the nodes of the graphs in the package in `folder` run, and which kernels of attention the worker has run.
+    ///
+    /// # Errors
+    /// As [`Client::run`].
+    pub fn inspect(
+        &self,
+        folder: &Path,
+        provider: ProviderChoice,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
+    ) -> Result<Inspection> {
+        let folder = folder.to_owned();
+        let question = |job| ToWorker::Inspect { job, folder, provider };
+        match self.ask(question, &mut Waiter::new(cancel, on_event))?.0 {
+            FromWorker::Inspected { inspection, .. } => Ok(inspection),
+            other => Err(unexpected("Inspected", &other)),
         }
     }
 

@@ -175,6 +175,7 @@ fn job_of(answer: &FromWorker) -> Option<u64> {
         | FromWorker::Estimate { job, .. }
         | FromWorker::Verified { job, .. }
         | FromWorker::Measured { job, .. }
+        | FromWorker::Inspected { job, .. }
         | FromWorker::Report { job, .. } => Some(*job),
         _ => None,
     }

@@ -2,11 +2,14 @@
 
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{Cancel, Error, Result};
 
 /// Where a graph runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// NVIDIA GPUs.
@@ -18,6 +21,9 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Every provider, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Cuda, Self::DirectMl, Self::Cpu];
+
     /// The name an editor reads.
     pub const fn label(self) -> &'static str {
         match self {
@@ -43,6 +49,31 @@ pub enum ProviderChoice {
     Cpu,
 }
 
+/// The nodes of a graph that a provider runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCount {
+    /// The provider.
+    pub provider: Provider,
+    /// How many nodes are of each operator.
+    pub operators: BTreeMap<String, u32>,
+}
+
+impl NodeCount {
+    /// Operators that are attention as a whole, which never hold the scores of all tokens with all tokens: ONNX Runtime's,
+    /// and ONNX's own since operator set 23.
+    pub const ATTENTION: [&str; 2] = ["MultiHeadAttention", "Attention"];
+
+    /// All of them.
+    pub fn nodes(&self) -> u32 {
+        self.operators.values().sum()
+    }
+
+    /// Those that are attention as a whole.
+    pub fn attention(&self) -> u32 {
+        Self::ATTENTION.into_iter().filter_map(|operator| self.operators.get(operator)).sum()
+    }
+}
+
 /// Element kind of a tensor as the engine sees it; a graph converts to what it needs inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorKind {
@@ -59,6 +90,40 @@ pub enum Tensor {
     Float(ArrayD<f32>),
     /// Token ids and masks.
     Integer(ArrayD<i64>),
+    /// Left on a graph's device.
+    Held(Held),
+}
+
+/// A value that stayed on the device of the graph that gave it. It cannot be read; graphs on the same device take it.
+#[derive(Clone)]
+pub struct Held {
+    shape: Vec<usize>,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Held {
+    /// What the maker of a graph knows the value by.
+    pub fn new(shape: Vec<usize>, value: impl Any + Send + Sync) -> Self {
+        Self { shape, value: Arc::new(value) }
+    }
+
+    /// The value, if it is of this maker's type.
+    pub fn value<T: Any>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Held({:?})", self.shape)
+    }
+}
+
+/// Only a value itself is equal to it.
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value)
+    }
 }
 
 impl Tensor {
@@ -67,19 +132,23 @@ impl Tensor {
         match self {
             Self::Float(array) => array.shape(),
             Self::Integer(array) => array.shape(),
+            Self::Held(held) => &held.shape,
         }
     }
 
     /// Its floats.
     ///
     /// # Errors
-    /// If it holds integers.
+    /// If it holds integers, or was left on a device.
     pub fn into_float(self) -> Result<ArrayD<f32>> {
         match self {
             Self::Float(array) => Ok(array),
             Self::Integer(array) => Err(Error::model(format!(
                 "expected a float tensor, got integers of shape {:?}.",
                 array.shape()
+            ))),
+            Self::Held(held) => Err(Error::model(format!(
+                "expected a float tensor, got one on the graph's device, {held:?}."
             ))),
         }
     }
@@ -125,6 +194,10 @@ pub trait Graph: Send {
 
     /// Forgets every bound input.
     fn unbind(&mut self);
+
+    /// Lets an output stay on the device from now on ([`Tensor::Held`]) if that is not where the engine's tensors are: for
+    /// one that is only given to the next run.
+    fn hold(&mut self, _output: &str) {}
 
     /// Runs with the bound inputs and `inputs`, and returns all outputs in the graph's order.
     ///

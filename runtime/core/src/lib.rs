@@ -23,7 +23,7 @@ pub use cancel::{Cancel, CancelWatch};
 pub use canvas::{Canvas, Slot, Span};
 pub use error::{Error, ErrorKind, Result};
 pub use frame::{Encoding, Frame};
-pub use graph::{Graph, Provider, ProviderChoice, Tensor, TensorKind, TensorSpec};
+pub use graph::{Graph, Held, NodeCount, Provider, ProviderChoice, Tensor, TensorKind, TensorSpec};
 pub use id::{PlateId, TakeId};
 pub use memory::{MemoryPlan, PhaseBytes};
 pub use progress::{Phase, Progress};

@@ -4,13 +4,14 @@
 //! [`MAX_MESSAGE`]. Pictures never travel here: they lie in the store and are named by id.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use crate::{Error, Event, MemoryPlan, Provider, ProviderChoice, Request, TakeId};
+use crate::{Error, Event, MemoryPlan, NodeCount, Provider, ProviderChoice, Request, TakeId};
 
 /// The protocol that this version speaks. Client and worker must agree exactly.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Largest message in bytes; anything longer is not ours.
 pub const MAX_MESSAGE: u32 = 16 << 20;
@@ -57,6 +58,15 @@ pub enum ToWorker {
         job: u64,
         /// The package's folder.
         folder: PathBuf,
+    },
+    /// Open each graph of a package and say where its nodes run. Answered by `Inspected` or `Failed`.
+    Inspect {
+        /// Chosen by the client, echoed in the answer.
+        job: u64,
+        /// The package's folder.
+        folder: PathBuf,
+        /// Where to open them.
+        provider: ProviderChoice,
     },
     /// Say what this worker finds on the machine. Answered by `Report`.
     Doctor {
@@ -124,6 +134,13 @@ pub enum FromWorker {
         /// The manifest's field `memory`.
         memory: serde_json::Value,
     },
+    /// Where the nodes of a package's graphs run.
+    Inspected {
+        /// The job.
+        job: u64,
+        /// What was found.
+        inspection: Inspection,
+    },
     /// What this worker finds on the machine.
     Report {
         /// The job.
@@ -180,6 +197,25 @@ impl Deviation {
     pub fn holds(&self) -> bool {
         self.error.is_some_and(|error| error <= self.bound)
     }
+}
+
+/// Where the graphs of a package run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// One for each graph.
+    pub graphs: Vec<Placement>,
+    /// Kernels of attention by ONNX Runtime's names, and how often each has run in this worker. Empty where they are not
+    /// told: on the processor, or unless the worker was started with `ORT_ENABLE_ATTENTION_KERNEL_DEBUG_INFO`.
+    pub kernels: BTreeMap<String, u64>,
+}
+
+/// Where the nodes of a graph run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Which graph, as the manifest calls it.
+    pub graph: String,
+    /// One for each provider, as its nodes are dealt out when the graph is opened, before they are fused.
+    pub counts: Vec<NodeCount>,
 }
 
 /// One line of `pickup doctor`.

@@ -9,6 +9,7 @@
 mod failure;
 mod library;
 mod pin;
+mod placement;
 mod probe;
 mod provider;
 mod runtime;

@@ -65,6 +65,8 @@ pub(crate) fn registration(provider: Provider) -> Option<ExecutionProviderDispat
             ep::CUDA::default()
                 .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
                 .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+                // Single precision is asked for where half is too coarse; TF32 keeps 10 bits of 23.
+                .with_tf32(false)
                 .build()
                 .error_on_failure(),
         ),
@@ -107,7 +109,15 @@ fn run_probe(mut session: Session) -> ort::Result<Vec<f32>> {
 fn short<T>(error: ort::Error<T>) -> String {
     let text = error.to_string();
     tracing::info!("{text}");
-    text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+    said(&text).to_owned()
+}
+
+/// What the first line of `text` says, without the place in ONNX Runtime's sources and the code that may stand before it,
+/// as in `/src/x.cc:1 f() [ONNXRuntimeError] : 1 : FAIL : no such library.`
+fn said(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default().trim_end_matches('.');
+    let coded = line.split_once("[ONNXRuntimeError] : ");
+    coded.and_then(|(_, rest)| rest.splitn(3, " : ").nth(2)).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -125,6 +135,14 @@ mod tests {
         let slow = decide_where(&[Provider::Cpu], ProviderChoice::Auto).unwrap();
         assert_eq!(slow.provider, Provider::Cpu);
         assert!(slow.warnings[0].contains("CUDA: no driver"), "{slow:?}");
+    }
+
+    #[test]
+    fn errors_are_told_without_the_place_in_the_sources() {
+        let text = "/src/x.cc:1 f() [ONNXRuntimeError] : 1 : FAIL : no such library: libx.so: gone.\nstack";
+        assert_eq!(said(text), "no such library: libx.so: gone");
+        assert_eq!(said("plain words."), "plain words");
+        assert_eq!(said("[ONNXRuntimeError] : 1"), "[ONNXRuntimeError] : 1");
     }
 
     #[test]

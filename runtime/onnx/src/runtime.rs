@@ -5,12 +5,12 @@ use ort::ep;
 use ort::session::Session as OrtSession;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use parking_lot::Mutex;
-use pickup_core::{Cancel, Error, Provider, ProviderChoice, Result};
+use pickup_core::{Cancel, Error, NodeCount, Provider, ProviderChoice, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::failure::failure;
-use crate::{Decision, Library, Session, probe, provider, widened};
+use crate::{Decision, Library, Session, placement, probe, provider, widened};
 
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
 static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
@@ -99,13 +99,25 @@ impl Runtime {
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let builder = self.builder(provider, are_small(path));
-        Session::new(commit(builder, path, widened_for(provider, path).as_deref(), cancel)?, path)
+        Session::new(commit(builder, path, widened_for(provider, path).as_deref(), cancel)?, path, provider)
     }
 
     /// The same, leaving it to ONNX Runtime to widen weights.
     #[cfg(test)]
     pub(crate) fn open_as_it_is(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
-        Session::new(commit(self.builder(provider, are_small(path)), path, None, cancel)?, path)
+        Session::new(commit(self.builder(provider, are_small(path)), path, None, cancel)?, path, provider)
+    }
+
+    /// Opens the graph in `path` on `provider`, and says where its nodes run.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub fn inspect(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Vec<NodeCount>> {
+        let (key, value) = placement::RECORD;
+        let builder = self.builder(provider, are_small(path));
+        let builder = builder.and_then(|builder| Ok(builder.with_config_entry(key, value)?));
+        let session = commit(builder, path, widened_for(provider, path).as_deref(), cancel)?;
+        placement::placement(&session).map_err(|error| failure(format!("inspect {}", path.display()), &error))
     }
 
     /// On the processor a run gives back all that it took, and plans no layout for its next one: lengths and sizes

@@ -2,7 +2,8 @@
 
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session as OrtSession};
-use pickup_core::{Cancel, Error, Graph, Result, Tensor, TensorSpec};
+use ort::value::DynValue;
+use pickup_core::{Cancel, Error, Graph, Held, Provider, Result, Tensor, TensorSpec};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +25,13 @@ pub struct Session {
     outputs: Vec<Port>,
     output_specs: Vec<TensorSpec>,
     bound: BTreeSet<String>,
+    provider: Provider,
+    /// Outputs that stay on the provider's device.
+    held: BTreeSet<String>,
 }
 
 impl Session {
-    pub(crate) fn new(session: OrtSession, path: &Path) -> Result<Self> {
+    pub(crate) fn new(session: OrtSession, path: &Path, provider: Provider) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let ports = |outlets: &[ort::value::Outlet]| outlets.iter().map(Port::of).collect::<Result<Vec<_>>>();
         let inputs = ports(session.inputs()).map_err(|error| error.within(&name))?;
@@ -44,6 +48,8 @@ impl Session {
             outputs,
             output_specs,
             bound: BTreeSet::new(),
+            provider,
+            held: BTreeSet::new(),
         })
     }
 
@@ -52,10 +58,20 @@ impl Session {
             let names: Vec<_> = self.inputs.iter().map(|port| port.spec.name.as_str()).collect();
             Error::model(format!("{}: there is no input {name}; it has {}.", self.name, names.join(", ")))
         })?;
-        let value = port.encode(tensor).map_err(|error| error.within(&self.name))?;
-        self.binding
-            .bind_input(name, &value)
-            .map_err(|error| failure(format!("pass {name} to {}", self.name), &error))
+        let bound = match tensor {
+            Tensor::Held(held) => {
+                port.check(tensor).map_err(|error| error.within(&self.name))?;
+                let value = held.value::<DynValue>().ok_or_else(|| {
+                    Error::runtime(format!("{}: {held:?} for {name} is not ONNX Runtime's.", self.name))
+                })?;
+                self.binding.bind_input(name, value)
+            }
+            _ => {
+                let value = port.encode(tensor).map_err(|error| error.within(&self.name))?;
+                self.binding.bind_input(name, &value)
+            }
+        };
+        bound.map_err(|error| failure(format!("pass {name} to {}", self.name), &error))
     }
 
     /// Every input must be bound or given, and none both: a value of an earlier run must not be
@@ -73,7 +89,7 @@ impl Session {
         Ok(())
     }
 
-    fn run_bound(&mut self, cancel: &Cancel) -> ort::Result<Vec<ort::value::DynValue>> {
+    fn run_bound(&mut self, cancel: &Cancel) -> ort::Result<Vec<DynValue>> {
         let options = Arc::new(RunOptions::new()?);
         let watch = cancel.watch(terminator(&options));
         let mut outputs = self.session.run_binding_with_options(&self.binding, &options)?;
@@ -83,8 +99,11 @@ impl Session {
     }
 
     fn bind_outputs(&mut self) -> ort::Result<()> {
-        let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)?;
-        self.outputs.iter().try_for_each(|port| self.binding.bind_output_to_device(&port.spec.name, &host))
+        let memory = |device| MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::Default);
+        let (host, device) = (memory(AllocationDevice::CPU)?, memory(AllocationDevice::CUDA)?);
+        let place = |name: &str| if self.held.contains(name) { &device } else { &host };
+        let names = self.outputs.iter().map(|port| port.spec.name.as_str());
+        names.into_iter().try_for_each(|name| self.binding.bind_output_to_device(name, place(name)))
     }
 
     /// Lets go of the tensors of this run. Bound inputs stay.
@@ -100,6 +119,11 @@ fn terminator(options: &Arc<RunOptions<NoSelectedOutputs>>) -> impl Fn() + Send 
     let options = options.clone();
     // A run that is over already cannot be stopped, and need not be.
     move || drop(options.terminate())
+}
+
+fn held(value: DynValue) -> Tensor {
+    let shape = value.dtype().tensor_shape().into_iter().flat_map(|shape| shape.iter());
+    Tensor::Held(Held::new(shape.map(|&size| size as usize).collect(), value))
 }
 
 impl Graph for Session {
@@ -122,6 +146,12 @@ impl Graph for Session {
         self.binding.clear_inputs();
     }
 
+    fn hold(&mut self, output: &str) {
+        if self.provider == Provider::Cuda {
+            self.held.insert(output.to_owned());
+        }
+    }
+
     fn run(&mut self, inputs: &[(&str, &Tensor)], cancel: &Cancel) -> Result<Vec<Tensor>> {
         cancel.check()?;
         self.check_names(inputs)?;
@@ -140,6 +170,10 @@ impl Graph for Session {
                 values.len()
             )));
         }
-        self.outputs.iter().zip(&values).map(|(port, value)| port.decode(value)).collect()
+        let given = |(port, value): (&Port, DynValue)| match self.held.contains(&port.spec.name) {
+            true => Ok(held(value)),
+            false => port.decode(&value),
+        };
+        self.outputs.iter().zip(values).map(given).collect()
     }
 }

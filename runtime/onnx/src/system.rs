@@ -30,6 +30,12 @@ pub fn available_memory() -> Option<u64> {
     platform::available_memory()
 }
 
+/// Ends this process at once. Nothing is put away: ONNX Runtime's libraries would take down what its own threads, in the
+/// middle of a run, still use.
+pub fn end(code: i32) -> ! {
+    platform::end(code)
+}
+
 /// Whether NVIDIA's driver is on this machine, whatever state it is in.
 pub fn has_nvidia_driver() -> bool {
     platform::NVIDIA_DRIVER.iter().any(|place| std::path::Path::new(place).exists())
@@ -109,6 +115,12 @@ mod platform {
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     pub fn give_back() {}
 
+    #[expect(unsafe_code, reason = "calls the C library")]
+    pub fn end(code: i32) -> ! {
+        // SAFETY: takes no pointer, runs nothing of this process, and does not return.
+        unsafe { libc::_exit(code) }
+    }
+
     pub fn restrict_library_search() {}
 
     pub fn search_beside(_library: &Path) {}
@@ -124,10 +136,16 @@ mod platform {
     };
     use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
     use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
-    use windows_sys::Win32::System::Threading::GetCurrentProcess;
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
     /// The driver's library for CUDA.
     pub const NVIDIA_DRIVER: &[&str] = &[r"C:\Windows\System32\nvcuda.dll"];
+
+    pub fn end(code: i32) -> ! {
+        // SAFETY: the pseudo handle needs no closing; of this process nothing runs any more.
+        unsafe { TerminateProcess(GetCurrentProcess(), code.cast_unsigned()) };
+        std::process::exit(code)
+    }
 
     pub fn peak_memory() -> Option<u64> {
         counters().map(|counters| counters.PeakWorkingSetSize as u64)

@@ -42,11 +42,17 @@ impl Port {
             .map_err(|error| crate::failure::failure(format!("pass {}", self.spec.name), &error))
     }
 
-    fn check(&self, tensor: &Tensor) -> Result<()> {
+    /// Whether `tensor` fits the declaration.
+    ///
+    /// # Errors
+    /// If kind or shape differ.
+    pub fn check(&self, tensor: &Tensor) -> Result<()> {
         let TensorSpec { name, kind, shape } = &self.spec;
         let got_kind = match tensor {
             Tensor::Float(_) => TensorKind::Float,
             Tensor::Integer(_) => TensorKind::Integer,
+            // Of the element type of the output that it was; ONNX Runtime compares it with this input's.
+            Tensor::Held(_) => *kind,
         };
         let got = tensor.shape();
         let fits = got.len() == shape.len()
@@ -106,6 +112,7 @@ fn encode(tensor: &Tensor, element: TensorElementType) -> ort::Result<DynTensor>
             OrtTensor::from_array((shape, array.iter().map(narrow).collect::<Vec<_>>()))?.upcast()
         }
         (Tensor::Integer(array), _) => OrtTensor::from_array((shape, in_order(array).into_owned()))?.upcast(),
+        (Tensor::Held(held), _) => return Err(ort::Error::new(format!("{held:?} is not the engine's"))),
     })
 }
 

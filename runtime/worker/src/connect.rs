@@ -1,6 +1,6 @@
 //! ONNX Runtime as the engine's source of graphs.
 
-use pickup_core::{Cancel, Error, Graph, Provider, ProviderChoice, Result};
+use pickup_core::{Cancel, Error, Graph, NodeCount, Provider, ProviderChoice, Result};
 use pickup_engine::{GraphSource, Room};
 use pickup_onnx::{Decision, Library, Runtime, system};
 use pickup_package::GraphKind;
@@ -30,6 +30,16 @@ pub(crate) fn connect(choice: ProviderChoice) -> Result<Source> {
     let own = *OWN.get_or_init(|| system::resident_memory().unwrap_or_default());
     let limit = limit(std::env::var("PICKUP_MEMORY").ok().as_deref())?;
     Ok(Source { runtime, decision, own, limit })
+}
+
+impl Source {
+    /// Where the nodes of the graph in `path` run.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or `cancel` is raised.
+    pub fn inspect(&self, path: &Path, cancel: &Cancel) -> Result<Vec<NodeCount>> {
+        self.runtime.inspect(path, self.decision.provider, cancel)
+    }
 }
 
 /// Bytes from gigabytes in words.

@@ -44,7 +44,9 @@ fn try_out(runtime: &Runtime, choice: ProviderChoice) -> Result<String> {
     works.map_err(|error| {
         error.hint(match choice {
             ProviderChoice::Cuda => {
-                "Only for NVIDIA GPUs: needs their driver, CUDA's libraries and the CUDA build of ONNX Runtime."
+                "Only for NVIDIA GPUs: needs their driver, the CUDA build of ONNX Runtime (a bundle made by `cargo xtask \
+                 bundle --cuda`), and of CUDA 13 the libraries cudart, cublas, cublasLt and curand where the system finds \
+                 them, or in folders that PICKUP_LIBRARY_PATH names."
             }
             ProviderChoice::DirectMl => {
                 "Only for GPUs on Windows: needs the DirectML build of ONNX Runtime with DirectML.dll beside it."

@@ -3,7 +3,8 @@
 //! `PICKUP_FAULT=<how>@<phase>` with `how` one of
 //! - `abort`: the process aborts, as a driver or an out-of-memory killer would end it;
 //! - `stall`: the phase never ends and hears no cancel, as a hung driver would;
-//! - `panic`: the thread panics, as an error in this program would,
+//! - `panic`: the thread panics, as an error in this program would;
+//! - `print`: a line on stdout, as libraries write there, in ONNX Runtime's words about attention,
 //!
 //! and `phase` one of load, text, encode, denoise, decode, join, store. Unset, nothing happens.
 
@@ -18,6 +19,7 @@ enum How {
     Abort,
     Stall,
     Panic,
+    Print,
 }
 
 /// The fault that is asked for, if any.
@@ -44,6 +46,7 @@ impl Fault {
             "abort" => How::Abort,
             "stall" => How::Stall,
             "panic" => How::Panic,
+            "print" => How::Print,
             _ => return Err(unknown()),
         };
         let phase = serde_json::from_value(phase.into()).map_err(|_| unknown())?;
@@ -61,6 +64,9 @@ impl Fault {
                 std::thread::sleep(Duration::from_secs(3600));
             },
             How::Panic => panic!("{VARIABLE} asked for it"),
+            How::Print => {
+                println!("Operator=MultiHeadAttention Node=n DataType=fp16 SdpaKernel=FLASH_ATTENTION")
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::connect::{self, Source};
 use crate::doctor;
 use crate::fault::Fault;
+use crate::inspect;
 use crate::measure;
 use crate::serve::{Order, Task, say};
 use crate::verify;
@@ -46,17 +47,30 @@ impl Jobs {
                 Ok(FromWorker::Estimate { job, estimate })
             }
             Task::Verify { folder, provider } => {
+                let source = self.connect(provider)?;
                 let mut hear = |event| tell(job, event, cancel);
-                let (deviations, provider) = verify::verify(&folder, provider, &mut hear, cancel)?;
-                self.provider = Some(provider);
-                Ok(FromWorker::Verified { job, deviations, provider })
+                let deviations = verify::verify(&folder, &source, &mut hear, cancel)?;
+                Ok(FromWorker::Verified { job, deviations, provider: source.provider() })
             }
             Task::Measure { folder } => {
                 let memory = measure::measure(&folder, &mut |event| tell(job, event, cancel), cancel)?;
                 Ok(FromWorker::Measured { job, memory })
             }
+            Task::Inspect { folder, provider } => {
+                let source = self.connect(provider)?;
+                let mut hear = |event| tell(job, event, cancel);
+                let inspection = inspect::inspect(&folder, &source, &mut hear, cancel)?;
+                Ok(FromWorker::Inspected { job, inspection })
+            }
             Task::Doctor => Ok(FromWorker::Report { job, findings: doctor::findings() }),
         }
+    }
+
+    /// Noted before anything can fail there.
+    fn connect(&mut self, choice: ProviderChoice) -> Result<Source> {
+        let source = connect::connect(choice)?;
+        self.provider = Some(source.provider());
+        Ok(source)
     }
 
     fn run(

@@ -2,7 +2,7 @@
 //!
 //! It is started by the plugin or the command line as a child process, and everything that can go
 //! wrong inside inference goes wrong here: the parent sees the end of a pipe. Messages are those of
-//! [`pickup_core::protocol`]; nothing else is ever written to stdout, and logs go to stderr.
+//! [`pickup_core::protocol`]; nothing else ever reaches the parent's end of stdout, and logs go to stderr.
 //!
 //! It ends when stdin ends, at once and whatever it is doing; on `Shutdown`; or after being idle for
 //! `PICKUP_IDLE_SECONDS` (120), which gives its memory back. `RUST_LOG` chooses what is logged.
@@ -10,8 +10,10 @@
 mod connect;
 mod doctor;
 mod fault;
+mod inspect;
 mod job;
 mod measure;
+mod output;
 mod serve;
 mod verify;
 

@@ -3,15 +3,17 @@
 use anyhow::{Context, Result, bail};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
-use pickup_core::protocol::{FromWorker, PROTOCOL, ToWorker, read_message, write_message};
+use pickup_core::protocol::{FromWorker, PROTOCOL, ToWorker, read_message};
 use pickup_core::{Cancel, ProviderChoice, Request};
+use pickup_onnx::system;
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::job::Jobs;
+use crate::output;
 
 /// Seconds without a job after which the worker ends.
 const IDLE_SECONDS: u64 = 120;
@@ -22,6 +24,7 @@ pub(crate) enum Task {
     Estimate { request: Box<Request>, provider: ProviderChoice },
     Verify { folder: PathBuf, provider: ProviderChoice },
     Measure { folder: PathBuf },
+    Inspect { folder: PathBuf, provider: ProviderChoice },
     Doctor,
 }
 
@@ -40,8 +43,9 @@ type Open = Arc<Mutex<HashMap<u64, Cancel>>>;
 /// # Errors
 /// If the first message is not a greeting, or the parent cannot be written to.
 pub(crate) fn serve() -> Result<()> {
+    output::claim().context("claiming stdout")?;
     let mut input = std::io::stdin();
-    greet(&mut input, &mut std::io::stdout())?;
+    greet(&mut input)?;
     let (orders, queue) = unbounded();
     let open = Open::default();
     let reader = Reader { orders, open: open.clone() };
@@ -49,19 +53,19 @@ pub(crate) fn serve() -> Result<()> {
     work(&queue, &open, idle_time())
 }
 
-fn greet(input: &mut impl Read, output: &mut impl Write) -> Result<()> {
+fn greet(input: &mut impl Read) -> Result<()> {
     match read_message(input).context("reading the first message")? {
         Some(ToWorker::Hello { protocol }) => {
             // Answered even if it differs, so that the parent can say which of the two is old.
             let version = env!("CARGO_PKG_VERSION").to_owned();
-            write_message(output, &FromWorker::Hello { protocol: PROTOCOL, version })?;
+            say(&FromWorker::Hello { protocol: PROTOCOL, version })?;
             if protocol != PROTOCOL {
                 bail!("the parent speaks protocol {protocol}, this worker {PROTOCOL}");
             }
             Ok(())
         }
         Some(other) => bail!("expected a greeting, got {other:?}"),
-        None => std::process::exit(0),
+        None => system::end(0),
     }
 }
 
@@ -89,7 +93,7 @@ impl Reader {
                 }
             }
         };
-        std::process::exit(code);
+        system::end(code);
     }
 
     fn hear(&self, message: ToWorker) {
@@ -100,6 +104,9 @@ impl Reader {
             }
             ToWorker::Verify { job, folder, provider } => self.order(job, Task::Verify { folder, provider }),
             ToWorker::Measure { job, folder } => self.order(job, Task::Measure { folder }),
+            ToWorker::Inspect { job, folder, provider } => {
+                self.order(job, Task::Inspect { folder, provider })
+            }
             ToWorker::Doctor { job } => self.order(job, Task::Doctor),
             ToWorker::Cancel { job } => {
                 // Cancelling what is over already is no error: the answer was on its way.
@@ -143,5 +150,5 @@ fn work(queue: &Receiver<Order>, open: &Open, idle: Duration) -> Result<()> {
 /// # Errors
 /// If the parent is gone.
 pub(crate) fn say(message: &FromWorker) -> Result<()> {
-    write_message(&mut std::io::stdout().lock(), message).context("writing to the parent")
+    output::say(message).context("writing to the parent")
 }

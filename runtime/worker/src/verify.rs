@@ -1,13 +1,13 @@
 //! A package's golden values, run on this machine.
 
 use pickup_core::protocol::Deviation;
-use pickup_core::{Cancel, Event, Graph, Phase, Progress, Provider, ProviderChoice, Result};
+use pickup_core::{Cancel, Event, Graph, Phase, Progress, Result};
 use pickup_engine::GraphSource;
 use pickup_families::golden;
 use pickup_package::{Component, GraphKind, Package};
 use std::path::Path;
 
-use crate::connect;
+use crate::connect::Source;
 
 /// What a job calls a component's part, and which share of the components is run before it.
 const fn part(component: Component) -> (Phase, f32) {
@@ -19,18 +19,17 @@ const fn part(component: Component) -> (Phase, f32) {
     }
 }
 
-/// How far the components of the package in `folder` are from its golden values, and where they were run.
+/// How far the components of the package in `folder` are from its golden values.
 ///
 /// # Errors
 /// If the package is damaged, does not fit its golden values, or a run fails or is cancelled.
 pub(crate) fn verify(
     folder: &Path,
-    choice: ProviderChoice,
+    source: &Source,
     hear: &mut dyn FnMut(Event),
     cancel: &Cancel,
-) -> Result<(Vec<Deviation>, Provider)> {
+) -> Result<Vec<Deviation>> {
     let package = Package::open(folder)?;
-    let source = connect::connect(choice)?;
     source.warnings().into_iter().for_each(|warning| hear(Event::Warning(warning)));
     let mut tell = |component: Component| {
         let (phase, fraction) = part(component);
@@ -38,6 +37,5 @@ pub(crate) fn verify(
     };
     let mut open =
         |kind: GraphKind| -> Result<Box<dyn Graph>> { source.open(&package.graph(kind)?, kind, cancel) };
-    let deviations = golden::deviations(&package, &mut open, &mut tell, cancel)?;
-    Ok((deviations, source.provider()))
+    golden::deviations(&package, &mut open, &mut tell, cancel)
 }

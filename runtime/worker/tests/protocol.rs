@@ -318,6 +318,34 @@ fn estimates_and_findings_are_told() {
 }
 
 #[test]
+fn what_a_library_prints_is_no_message_and_kernels_are_heard() {
+    let studio = Studio::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/tiny_wan_vace");
+    let mut worker = studio.worker(&[("PICKUP_FAULT", "print@denoise")]);
+    let inspect = |worker: &mut Worker, job| {
+        let (folder, provider) = (folder.clone(), ProviderChoice::Cpu);
+        worker.say(&ToWorker::Inspect { job, folder, provider });
+        match worker.answer(job).1 {
+            Some(FromWorker::Inspected { job: of, inspection }) if of == job => inspection,
+            other => panic!("expected an inspection, got {other:?}"),
+        }
+    };
+    assert!(inspect(&mut worker, 1).kernels.is_empty(), "nothing has run");
+    worker.run(2, &studio.request(5, 2));
+    worker.done(2);
+    let inspection = inspect(&mut worker, 3);
+    assert_eq!(inspection.kernels, [("FLASH_ATTENTION".to_owned(), 1)].into());
+    let counts = |graph: &str| {
+        let found = inspection.graphs.iter().find(|placed| placed.graph == graph).unwrap();
+        assert_eq!(found.counts.len(), 1, "one provider: {found:?}");
+        (found.counts[0].provider, found.counts[0].nodes() > 50, found.counts[0].attention())
+    };
+    // Three layers and two of the control, each with attention to itself and to the text.
+    assert_eq!(counts("transformer"), (Provider::Cpu, true, 10));
+    assert_eq!(counts("text_encoder"), (Provider::Cpu, true, 0));
+}
+
+#[test]
 fn what_is_missing_is_said_with_what_to_do() {
     let studio = Studio::new();
     let absent = studio.folder.path().join("absent.so");

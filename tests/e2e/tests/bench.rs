@@ -31,5 +31,12 @@ fn a_bench_runs_every_time_and_leaves_no_takes() {
     }
     assert_ne!(runs[0]["record"]["id"], runs[1]["record"]["id"], "the second take was the first");
     assert!(measured["estimate"]["memory"]["phases"]["denoise"].as_u64().unwrap() > 0);
+    let graphs = measured["inspection"]["graphs"].as_array().unwrap();
+    for graph in graphs {
+        let counts = graph["counts"].as_array().unwrap();
+        assert!(counts.len() == 1 && counts[0]["provider"] == "cpu", "{graph}");
+    }
+    let transformer = graphs.iter().find(|graph| graph["graph"] == "transformer").unwrap();
+    assert!(transformer["counts"][0]["operators"]["MultiHeadAttention"].as_u64().unwrap() > 0);
     assert!(bench.store().takes().is_empty(), "a bench leaves nothing in the user's store");
 }

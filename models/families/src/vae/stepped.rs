@@ -111,12 +111,13 @@ impl Memory {
         cancel: &Cancel,
     ) -> Result<Array5<f32>> {
         let piece = Tensor::from(piece.to_owned());
+        let names: Vec<_> = graph.outputs().iter().map(|spec| spec.name.clone()).collect();
+        names.iter().filter(|name| name.starts_with(Self::OUT)).for_each(|name| graph.hold(name));
         let outputs = {
             let mut inputs = vec![(input, &piece)];
             inputs.extend(self.taken_by(graph)?);
             graph.run(&inputs, cancel)?
         };
-        let names: Vec<_> = graph.outputs().iter().map(|spec| spec.name.clone()).collect();
         let mut result = None;
         self.caches.clear();
         for (name, tensor) in names.into_iter().zip(outputs) {

@@ -42,7 +42,7 @@ impl Tile {
                 Ok(picture) => Tensor::from(self.of(picture).to_owned()),
                 Err(_) => tensor.clone(),
             },
-            Tensor::Integer(_) => tensor.clone(),
+            Tensor::Integer(_) | Tensor::Held(_) => tensor.clone(),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! `bench`: where the time and the memory of a model go on this machine.
 
-use pickup_core::protocol::Estimate;
-use pickup_core::{Canvas, Error, FrameRate, PhaseBytes, Request, Result, TakeRecord};
+use pickup_core::protocol::{Estimate, Inspection, Placement};
+use pickup_core::{Canvas, Error, FrameRate, NodeCount, PhaseBytes, Provider, Request, Result, TakeRecord};
 use serde::Serialize;
+use std::ops::ControlFlow;
 
-use super::job::{client, generate};
+use super::job::{client_with, generate};
 use crate::args::BenchArgs;
 use crate::console::{Console, table};
 use crate::interrupt::Interrupt;
 use crate::memory;
+
+/// Makes ONNX Runtime's CUDA provider print which kernel each attention runs.
+const TELL_KERNELS: (&str, &str) = ("ORT_ENABLE_ATTENTION_KERNEL_DEBUG_INFO", "1");
 
 const PROMPT: &str = "a red circle moving left slowly on a dark background, camera still";
 
@@ -27,14 +31,16 @@ struct Run {
 struct Bench {
     estimate: Estimate,
     runs: Vec<Run>,
+    inspection: Inspection,
 }
 
-/// Runs the model several times with other seeds, in a store of its own, and prints where time and memory went.
+/// Runs the model several times with other seeds, in a store of its own, and prints where time and memory went, and what
+/// ran where.
 pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let store = tempfile::tempdir()
         .map_err(|error| Error::storage(format!("no folder for the takes of a bench: {error}.")))?;
-    let client = client(Some(store.path()));
+    let client = client_with(Some(store.path()), &[TELL_KERNELS]);
     let provider = args.how.provider.into();
     let estimate = client.estimate(&request(args, 0)?, provider, &interrupt.cancel)?;
     let mut runs = Vec::new();
@@ -44,7 +50,14 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<()> {
         let steps = f64::from(record.steps.max(1)) * record.windows.len().max(1) as f64;
         runs.push(Run { seconds: finished.seconds, per_step: record.timing.denoise / steps, record });
     }
-    let bench = Bench { estimate, runs };
+    let package = pickup_package::find(&args.model, &pickup_package::default_search_dirs())?;
+    let inspection = client.inspect(package.dir(), provider, &interrupt.cancel, &mut |_| {
+        if interrupt.is_urgent() {
+            client.hurry();
+        }
+        ControlFlow::Continue(())
+    })?;
+    let bench = Bench { estimate, runs, inspection };
     console.result(&bench, || bench.text());
     Ok(())
 }
@@ -85,7 +98,11 @@ impl Bench {
             record.provider.label(),
             record.runtime
         );
-        format!("{head}\n\n{}\n\n{}", self.times(), memory::text(&self.estimate.memory, Some(self.held())))
+        let mut memory = memory::text(&self.estimate.memory, Some(self.held()));
+        if record.provider != Provider::Cpu {
+            memory += " Held is the machine's memory; what the GPU holds is not told.";
+        }
+        format!("{head}\n\n{}\n\n{memory}\n\n{}", self.times(), nodes(&self.inspection, record.provider))
     }
 
     /// Bytes at the peak of each phase in the first run, which opens the graphs.
@@ -114,5 +131,64 @@ impl Bench {
             numbers("store", &|run| run.record.timing.store),
             numbers("in all", &|run| run.seconds),
         ])
+    }
+}
+
+/// Nodes of each graph on each provider, and the kernels of attention.
+fn nodes(inspection: &Inspection, provider: Provider) -> String {
+    let counts = || inspection.graphs.iter().flat_map(|graph| &graph.counts);
+    let used = Provider::ALL.into_iter().filter(|&provider| counts().any(|count| count.provider == provider));
+    let used: Vec<_> = used.collect();
+    let heads = std::iter::once("nodes").chain(used.iter().map(|provider| provider.label()));
+    let heads = heads.chain(["fused attention"]).map(str::to_owned).collect();
+    let row = |graph: &Placement| {
+        let on = |provider: &Provider| graph.counts.iter().find(|count| count.provider == *provider);
+        let number = |provider| on(provider).map_or("-".to_owned(), |count| count.nodes().to_string());
+        let attention: u32 = graph.counts.iter().map(NodeCount::attention).sum();
+        let cells = used.iter().map(number).chain([attention.to_string()]);
+        std::iter::once(graph.graph.clone()).chain(cells).collect()
+    };
+    let rows: Vec<_> = std::iter::once(heads).chain(inspection.graphs.iter().map(row)).collect();
+    format!("{}\nattention kernel: {}", table(&rows), kernels(inspection, provider))
+}
+
+fn kernels(inspection: &Inspection, provider: Provider) -> String {
+    let each = inspection.kernels.iter().map(|(kernel, runs)| format!("{kernel} ({runs} times)"));
+    let told: Vec<_> = each.collect();
+    match provider {
+        _ if !told.is_empty() => told.join(", "),
+        Provider::Cpu => "the processor's only one".to_owned(),
+        Provider::Cuda | Provider::DirectMl => "not told".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_told_for_each_provider_that_runs_some() {
+        let count = |provider, nodes: u32, attention: u32| {
+            let operators = [("Add", nodes - attention), ("MultiHeadAttention", attention)];
+            let operators = operators.map(|(operator, count)| (operator.to_owned(), count)).into();
+            NodeCount { provider, operators }
+        };
+        let graph = |name: &str, counts| Placement { graph: name.to_owned(), counts };
+        let split = vec![count(Provider::Cuda, 40, 6), count(Provider::Cpu, 2, 0)];
+        let mut inspection = Inspection {
+            graphs: vec![
+                graph("transformer", split),
+                graph("vae_enc_first", vec![count(Provider::Cuda, 9, 0)]),
+            ],
+            kernels: [("FLASH_ATTENTION".to_owned(), 12)].into(),
+        };
+        let text = nodes(&inspection, Provider::Cuda);
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[0], ["nodes", "CUDA", "CPU", "fused", "attention"]);
+        assert_eq!(rows[1], ["transformer", "40", "2", "6"]);
+        assert_eq!(rows[2], ["vae_enc_first", "9", "-", "0"]);
+        assert!(text.ends_with("attention kernel: FLASH_ATTENTION (12 times)"), "{text}");
+        inspection.kernels.clear();
+        assert!(nodes(&inspection, Provider::Cuda).ends_with("not told"));
     }
 }

@@ -51,7 +51,13 @@ pub(crate) fn estimate(job: &JobCommand, store: Option<&Path>, console: &Console
 
 /// A client of the worker beside this executable.
 pub(crate) fn client(store: Option<&Path>) -> Client {
-    Client::new(ClientOptions { store: store.map(Path::to_owned), ..ClientOptions::default() })
+    client_with(store, &[])
+}
+
+/// The same, whose worker finds these variables in its environment.
+pub(crate) fn client_with(store: Option<&Path>, environment: &[(&str, &str)]) -> Client {
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    Client::new(ClientOptions { store: store.map(Path::to_owned), environment, ..ClientOptions::default() })
 }
 
 /// Runs a request, shows its progress, and lets a second interrupt end it at once.

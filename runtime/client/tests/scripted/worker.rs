@@ -6,7 +6,7 @@
 //! `refuse`, `environment`. With `PICKUP_SCRIPT_ONCE` naming a file, the script is followed once, and
 //! then `run`.
 
-use pickup_core::protocol::{FromWorker, PROTOCOL, ToWorker, read_message, write_message};
+use pickup_core::protocol::{FromWorker, Inspection, PROTOCOL, ToWorker, read_message, write_message};
 use pickup_core::{Error, Event, Phase, Progress, Provider, TakeId};
 use std::io::Write;
 use std::process::exit;
@@ -42,6 +42,9 @@ fn main() {
             }
             ToWorker::Measure { job, .. } => {
                 say(&FromWorker::Measured { job, memory: serde_json::json!({}) })
+            }
+            ToWorker::Inspect { job, .. } => {
+                say(&FromWorker::Inspected { job, inspection: Inspection::default() })
             }
             ToWorker::Doctor { job } => say(&FromWorker::Report { job, findings: vec![] }),
             ToWorker::Estimate { job, .. } => {
