@@ -4,4 +4,4 @@ mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
 mount -t tmpfs tmpfs "$1/tmp"
 exec chroot "$1" /usr/bin/env -i PATH=/usr/bin:/usr/sbin PROFILE="$2" EFFECT="$3" \
-    /usr/bin/sh /work/shot.sh
+    /usr/bin/sh /studio/shot.sh

@@ -1,11 +1,11 @@
 # Opens Kdenlive in the Debian root, lets it make frames with Pickup, and takes the picture.
 # It is the first process of namespaces of its own: whatever it starts ends with it, and there is no network.
 set -eu
-cd /work
-export HOME=/work/home XDG_RUNTIME_DIR=/work/run XDG_CURRENT_DESKTOP=KDE LC_ALL=C.UTF-8
+cd /studio
+export HOME=/studio/home XDG_RUNTIME_DIR=/studio/run XDG_CURRENT_DESKTOP=KDE LC_ALL=C.UTF-8
 export DISPLAY=:1 LIBGL_ALWAYS_SOFTWARE=1 SDL_AUDIODRIVER=dummy
-export OFX_PLUGIN_PATH=/work/plugins PICKUP_STORE=/work/store PICKUP_CACHE=/work/cache
-export DBUS_SESSION_BUS_ADDRESS=unix:path=/work/run/bus
+export OFX_PLUGIN_PATH=/studio/plugins PICKUP_STORE=/studio/store PICKUP_CACHE=/studio/cache
+export DBUS_SESSION_BUS_ADDRESS=unix:path=/studio/run/bus
 size=1600x900
 
 fail() {

@@ -37,22 +37,22 @@ const PICTURES: [&str; 2] = ["kdenlive.png", "kdenlive.webp"];
 /// Takes the picture with a bundle, or with one that is built for it; returns its file.
 ///
 /// # Errors
-/// Why it cannot be taken on this machine; what Kdenlive said is in `target/kdenlive/root/work/kdenlive.log`.
+/// Why it cannot be taken on this machine; what Kdenlive said is in `target/kdenlive/root/studio/kdenlive.log`.
 pub fn shot(bundle: Option<PathBuf>) -> Result<PathBuf> {
     ensure!(is_root()?, "no picture was taken: only root on Linux may start programs in a root of their own");
     packages().fetch(finish).context("no picture was taken")?;
     let bundle = bundle.map_or_else(bundle::make, Ok)?;
-    let work = packages().root().join("work");
+    let studio = packages().root().join("studio");
     // A picture of an earlier run must not be taken for this one's.
     for name in PICTURES {
         shell::remove(&packages().folder.join(name))?;
     }
-    set_up(&work, &bundle)?;
+    set_up(&studio, &bundle)?;
     shell::say("opening Kdenlive");
     enter()?;
-    describes_the_plugin(&work)?;
+    describes_the_plugin(&studio)?;
     for name in PICTURES {
-        shell::copy(&work.join(name), &packages().folder.join(name))?;
+        shell::copy(&studio.join(name), &packages().folder.join(name))?;
     }
     Ok(packages().folder.join(PICTURES[0]))
 }
@@ -74,7 +74,7 @@ fn finish() -> Result<()> {
     for folder in ["dev", "proc", "tmp"] {
         std::fs::create_dir_all(root.join(folder))?;
     }
-    std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/work/home:/usr/bin/sh\n")?;
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/studio/home:/usr/bin/sh\n")?;
     std::fs::write(root.join("etc/group"), "root:x:0:\n")?;
     std::fs::write(root.join("etc/machine-id"), format!("{:032x}\n", 1))?;
     std::fs::write(root.join("etc/ld.so.conf"), debian::LIBRARIES.join("\n"))?;
@@ -82,22 +82,22 @@ fn finish() -> Result<()> {
     shell::run(Command::new("chroot").arg(&root).args(["update-mime-database", "/usr/share/mime"]))
 }
 
-/// Lays out what the script finds in `/work`: nothing of an earlier run is left.
-fn set_up(work: &Path, bundle: &Path) -> Result<()> {
-    shell::remove(work)?;
-    let home = work.join("home");
+/// Lays out what the script finds in `/studio`: nothing of an earlier run is left.
+fn set_up(studio: &Path, bundle: &Path) -> Result<()> {
+    shell::remove(studio)?;
+    let home = studio.join("home");
     // Kdenlive asks for each of these that is missing.
     for folder in ["run", "home/.local/share/kdenlive/library", "home/Videos"] {
-        std::fs::create_dir_all(work.join(folder))?;
+        std::fs::create_dir_all(studio.join(folder))?;
     }
-    shell::copy(bundle, &work.join("plugins").join(bundle.file_name().unwrap_or_default()))?;
-    shell::copy(&shell::root().join("tests/media/bunny"), &work.join("footage"))?;
+    shell::copy(bundle, &studio.join("plugins").join(bundle.file_name().unwrap_or_default()))?;
+    shell::copy(&shell::root().join("tests/media/bunny"), &studio.join("footage"))?;
     let description = bundle.join("Contents/Resources/kdenlive").join(effect::FILE);
     shell::copy(&description, &home.join(".local/share/kdenlive/effects").join(effect::FILE))?;
     let project = include_str!("../kdenlive/project.kdenlive");
     let project = project.replace("EFFECT", effect::ID).replace("PROFILE", PROFILE);
-    shell::write(&work.join("shot.kdenlive"), &project)?;
-    shell::write(&work.join("shot.sh"), include_str!("../kdenlive/shot.sh"))?;
+    shell::write(&studio.join("shot.kdenlive"), &project)?;
+    shell::write(&studio.join("shot.sh"), include_str!("../kdenlive/shot.sh"))?;
     shell::write(&home.join(".config/kdenliverc"), include_str!("../kdenlive/kdenliverc"))?;
     shell::write(&home.join(".config/kdeglobals"), "[Icons]\nTheme=breeze-dark\n")
 }
@@ -109,14 +109,14 @@ fn enter() -> Result<()> {
     command.arg(include_str!("../kdenlive/enter.sh")).arg("sh").arg(packages().root());
     command.args([PROFILE, effect::ID]);
     let status = command.status().context("could not start unshare (Debian's util-linux has it)")?;
-    let logs = packages().root().join("work");
+    let logs = packages().root().join("studio");
     ensure!(status.success(), "no picture was taken; what was said lies in {}/*.log", logs.display());
     Ok(())
 }
 
 /// Compares the description of the effect with what the plugin told MLT.
-fn describes_the_plugin(work: &Path) -> Result<()> {
-    let differences = effect::differences(&std::fs::read_to_string(work.join("effect.yml"))?);
+fn describes_the_plugin(studio: &Path) -> Result<()> {
+    let differences = effect::differences(&std::fs::read_to_string(studio.join("effect.yml"))?);
     if differences.is_empty() {
         return Ok(());
     }

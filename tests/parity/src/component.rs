@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, Array5, ArrayView, Axis, Dimension, concatenate, s};
 use pickup_core::Cancel;
 use pickup_families::ltx::Ltx;
+use pickup_families::vae::Decoder;
 use pickup_families::wan_ti2v::WanTi2v;
 use pickup_families::wan_vace::WanVace;
 use pickup_families::{Conditioning, Draw, TextEmbedding};
@@ -90,17 +91,20 @@ pub(crate) fn frames(
     draw: &mut Draw<'_>,
 ) -> Result<Array4<f32>> {
     let (_, channels, count, height, width) = latent.dim();
+    decoded(model.decoder(chunk, [1, channels, count, height, width], draw), latent)
+}
+
+/// The frames `(t, h, w, 3)` that `decoder` makes of `latent` `(1, c, f, h, w)`.
+///
+/// # Errors
+/// If a run fails.
+pub fn decoded(mut decoder: Decoder<'_>, latent: &Array5<f32>) -> Result<Array4<f32>> {
     let mut pieces: Vec<Array4<f32>> = Vec::new();
     let mut take = |_: usize, piece| {
         pieces.push(piece);
         Ok(())
     };
-    model.decoder(chunk, [1, channels, count, height, width], draw).decode(
-        latent.view(),
-        &mut take,
-        &mut |_, _| (),
-        &Cancel::new(),
-    )?;
+    decoder.decode(latent.view(), &mut take, &mut |_, _| (), &Cancel::new())?;
     let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
     concatenate(Axis(0), &views).context("no frames")
 }

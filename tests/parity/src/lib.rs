@@ -12,7 +12,7 @@ mod pipeline;
 mod subject;
 mod variation;
 
-pub use component::{Component, component_errors};
+pub use component::{Component, component_errors, decoded};
 pub use model::Model;
 pub use pipeline::Case;
 pub use subject::{Run, SUBJECTS, Subject};

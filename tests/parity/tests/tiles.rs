@@ -1,7 +1,7 @@
 //! Decoding in tiles against decoding whole. Tests named `acceptance…` print `accept: what | measured | bound`.
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array4, Array5, Axis, concatenate, s};
+use ndarray::{Array4, Array5, Axis, s};
 use pickup_core::{Cancel, Graph, Provider};
 use pickup_families::vae::tiles::Tiles;
 use pickup_families::vae::{Decoder, DecoderGraphs};
@@ -57,19 +57,7 @@ impl Subject {
         let inputs = family.decoder_inputs(shape, &mut |_, _, _| noise.clone());
         let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
         let (mid, last) = self.graphs.stages();
-        let mut pieces: Vec<Array4<f32>> = Vec::new();
-        let mut take = |_: usize, piece| {
-            pieces.push(piece);
-            Ok(())
-        };
-        Decoder { mid, last, inputs, chunk: 1, tiles }.decode(
-            latent.view(),
-            &mut take,
-            &mut |_, _| (),
-            &Cancel::new(),
-        )?;
-        let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
-        concatenate(Axis(0), &views).context("no frames")
+        pickup_parity::decoded(Decoder { mid, last, inputs, chunk: 1, tiles }, &latent)
     }
 }
 
