@@ -57,6 +57,16 @@ impl Depth {
             Self::Float => 4,
         }
     }
+
+    /// The code of white.
+    #[must_use]
+    pub fn white(self) -> f32 {
+        match self {
+            Self::Byte => 255.0,
+            Self::Short => 65535.0,
+            Self::Half | Self::Float => 1.0,
+        }
+    }
 }
 
 named! {

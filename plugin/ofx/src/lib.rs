@@ -55,7 +55,7 @@ pub use geometry::{RectD, RectI};
 pub use host::HostInfo;
 pub use image::{Band, Image, OutputImage};
 pub use layout::{Layout, Span};
-pub use location::library_path;
+pub use location::{library_path, stay_loaded};
 pub use memory::Block;
 pub use message::Gravity;
 pub use openfx::sys::generic::core::{OfxHost, OfxPlugin};

@@ -123,14 +123,19 @@ impl Error {
     }
 
     /// What the host is answered when an action ends in this error.
+    ///
+    /// Of the codes that suites answer, the standard knows few as answers to an action (`ofxCore.h`,
+    /// `ofxImageEffect.h`): failed, out of memory, fatal, and while describing a missing feature. Whatever else a host
+    /// answered to us is no answer to it.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
-            Self::Call { status: Status::Other(_) | Status::Ok, .. } => Status::Failed,
-            Self::Call { status, .. } | Self::Plugin { status, .. } => *status,
+            Self::Call { status, .. } | Self::Plugin { status, .. } => match status {
+                Status::Memory | Status::Fatal | Status::MissingHostFeature => *status,
+                _ => Status::Failed,
+            },
             Self::Missing(_) => Status::MissingHostFeature,
-            Self::Image(_) => Status::ImageFormat,
-            Self::ParamType { .. } => Status::Value,
+            Self::Image(_) | Self::ParamType { .. } => Status::Failed,
         }
     }
 }
@@ -168,6 +173,14 @@ mod tests {
         assert_eq!(Status::from_code(-7), Status::Other(-7));
         let error = check(-7, "propGetInt", || "x".into()).unwrap_err();
         assert_eq!(error.status(), Status::Failed);
+    }
+
+    #[test]
+    fn what_a_host_answered_to_a_suite_call_is_no_answer_to_its_action() {
+        let answered = |code: i32| check(code, "paramGetHandle", || "x".into()).unwrap_err().status();
+        assert_eq!(answered(Status::Unknown.code()), Status::Failed);
+        assert_eq!(answered(Status::BadHandle.code()), Status::Failed);
+        assert_eq!(answered(Status::Memory.code()), Status::Memory);
     }
 
     #[test]

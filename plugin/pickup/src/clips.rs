@@ -202,17 +202,25 @@ pub fn rate(role: Role, effect: Effect<'_>) -> Result<(FrameRate, Option<String>
     }
 }
 
+/// The reference clips that are connected.
+fn reference_clips(effect: Effect<'_>) -> impl Iterator<Item = Clip<'_>> {
+    let names = if effect.context() == Some(Context::General) { &names::REFERENCES[..] } else { &[] };
+    names.iter().filter_map(move |name| effect.clip(name).ok()).filter(Clip::is_connected)
+}
+
+/// How many pictures the reference clips give, at most.
+#[must_use]
+pub fn count_references(effect: Effect<'_>) -> usize {
+    reference_clips(effect).count()
+}
+
 /// The pictures of the reference clips at a frame, or at the end of their range that lies nearest.
 ///
 /// # Errors
 /// If a host's image cannot be used.
 pub fn references(effect: Effect<'_>, now: i64) -> Result<Vec<PlateBuffer>> {
-    if effect.context() != Some(Context::General) {
-        return Ok(Vec::new());
-    }
-    let clips = names::REFERENCES.iter().filter_map(|name| effect.clip(name).ok()).filter(Clip::is_connected);
     let mut plates = Vec::new();
-    for clip in clips {
+    for clip in reference_clips(effect) {
         let time = range(&clip).map_or(now, |range| now.clamp(range.first, range.last));
         if let Some(image) = frame(&clip, time as f64)? {
             plates.push(look::plate(&image)?);
@@ -237,6 +245,16 @@ impl<'h> ClipFootage<'h> {
             .map(|(before, after)| FrameSpan { first: before.last + 1, last: after.first - 1 })
             .filter(|span| span.count() > 0);
         Self { inputs, between: transition.or(apart), seen: HashMap::new() }
+    }
+}
+
+impl<'h> ClipFootage<'h> {
+    fn picture(&self, side: Side, frame_number: i64) -> Result<Image<'h>> {
+        let image = match self.inputs.on(side) {
+            Some(clip) => frame(&clip, frame_number as f64)?,
+            None => None,
+        };
+        image.ok_or_else(|| Error::input(format!("the host has no picture for frame {frame_number}.")))
     }
 }
 
@@ -283,14 +301,11 @@ impl Footage for ClipFootage<'_> {
 
 impl Plates for ClipFootage<'_> {
     fn plate(&mut self, side: Side, frame_number: i64) -> Result<PlateBuffer> {
-        let image = match self.inputs.on(side) {
-            Some(clip) => frame(&clip, frame_number as f64)?,
-            None => None,
-        };
-        match image {
-            Some(image) => look::plate(&image),
-            None => Err(Error::input(format!("the host has no picture for frame {frame_number}."))),
-        }
+        look::plate(&self.picture(side, frame_number)?)
+    }
+
+    fn size(&mut self, side: Side, frame_number: i64) -> Result<(u32, u32)> {
+        look::size(self.picture(side, frame_number)?.bounds())
     }
 
     fn mask(&mut self, frame_number: i64) -> Result<Option<PlateBuffer>> {
@@ -321,5 +336,9 @@ impl Footage for NoFootage {
 impl Plates for NoFootage {
     fn plate(&mut self, _side: Side, frame: i64) -> Result<PlateBuffer> {
         Err(Error::input(format!("a generator has no frame {frame}.")))
+    }
+
+    fn size(&mut self, side: Side, frame: i64) -> Result<(u32, u32)> {
+        self.plate(side, frame).map(|plate| (plate.width, plate.height))
     }
 }

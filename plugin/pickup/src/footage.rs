@@ -121,6 +121,12 @@ pub trait Plates: Footage {
     /// Of kind input if there is no such frame.
     fn plate(&mut self, side: Side, frame: i64) -> Result<PlateBuffer>;
 
+    /// Width and height of a known frame, in pixels.
+    ///
+    /// # Errors
+    /// As [`Plates::plate`].
+    fn size(&mut self, side: Side, frame: i64) -> Result<(u32, u32)>;
+
     /// What a mask clip shows of a frame: 1 where it is to be made. `None` without such a clip.
     ///
     /// # Errors

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{from_host, to_host};
 use crate::footage::FrameSpan;
+use crate::inquiry::Inquiry;
 use crate::instance::{Instance, newer};
-use crate::make::{Made, Place, Watch, estimate, find_gap, make};
+use crate::make::{Made, Place, Watch, find_gap, make, outline};
 use crate::params::{Values, id};
 use crate::state::{Stored, TakeState};
-use crate::{status, texts};
+use crate::{status, texts, worker};
 
 /// What a change of a parameter by the user leads to.
 ///
@@ -138,9 +139,33 @@ fn seed_for(values: &Values, stored: &Stored) -> u64 {
     }
 }
 
+/// Says what Generate would cost, or that the worker was asked: the answer then stands in the status after the next
+/// click.
 fn tell_cost(place: Place<'_>, cancel: &Cancel, bar: &mut Bar<'_>) -> Result<String> {
-    let values = Values::read(place.effect)?;
-    estimate(place, &values, cancel, bar).map(|estimate| status::cost(&estimate))
+    let Place { instance, effect, .. } = place;
+    let values = Values::read(effect)?;
+    let (span, request) = outline(place, &values, cancel, bar)?;
+    let stored = effect.params().and_then(|params| instance.stored(params)).map_err(from_host)?;
+    if let Stored::Take(state) = stored
+        && let Some(made) = state.made_with(&values.hash()).filter(|made| made.span == span)
+        && worker::open_take(&made.take).is_ok()
+    {
+        return Ok(status::made_before(&made.take));
+    }
+    let mut asked = instance.inquiry.lock();
+    let inquiry = match asked.take() {
+        Some(inquiry) if inquiry.is_about(&request)? => asked.insert(inquiry),
+        _ => asked.insert(Inquiry::ask(request)?),
+    };
+    match inquiry.short_wait() {
+        Some(Ok(estimate)) => Ok(status::cost(estimate)),
+        Some(Err(error)) => {
+            let error = error.clone();
+            *asked = None;
+            Err(error)
+        }
+        None => Ok(texts::line("statusAsked", &[("button", &texts::words(id::ESTIMATE).label)])),
+    }
 }
 
 fn propose_gap(place: Place<'_>, cancel: &Cancel, bar: &mut Bar<'_>) -> Result<String> {

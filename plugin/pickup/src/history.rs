@@ -130,11 +130,18 @@ impl Footage for History {
 }
 
 impl Plates for History {
-    fn plate(&mut self, _side: Side, frame: i64) -> Result<PlateBuffer> {
-        let known = self.find(frame);
-        let known = known.ok_or_else(|| Error::input(format!("frame {frame} was not shown yet.")))?;
-        known.plate.resized(known.size.0, known.size.1)
+    fn plate(&mut self, side: Side, frame: i64) -> Result<PlateBuffer> {
+        let (width, height) = self.size(side, frame)?;
+        self.find(frame).ok_or_else(|| not_shown(frame))?.plate.resized(width, height)
     }
+
+    fn size(&mut self, _side: Side, frame: i64) -> Result<(u32, u32)> {
+        self.find(frame).map(|known| known.size).ok_or_else(|| not_shown(frame))
+    }
+}
+
+fn not_shown(frame: i64) -> Error {
+    Error::input(format!("frame {frame} was not shown yet."))
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub struct Quirks {
     pub neighbours: bool,
     /// Whether its users can press buttons.
     pub buttons: bool,
+    /// Whether it shows the source and says nothing where a render fails.
+    pub hides_failures: bool,
     /// Whether a final render may come without a render scale.
     pub scale_may_be_missing: bool,
     /// Whether a render scale of 1 says enough, also where the project's size is not known.
@@ -72,6 +74,7 @@ impl Quirks {
             // A host that says no may still answer with an image: MLT gives the current frame for every time.
             neighbours: host.temporal_access,
             buttons: true,
+            hides_failures: false,
             scale_may_be_missing: false,
             scale_is_trusted: true,
         };
@@ -81,11 +84,12 @@ impl Quirks {
             Profile::Resolve | Profile::Fusion => Self { scale_is_trusted: false, ..plain },
             // MLT makes and destroys an instance for every frame, unless the plugin is declared unsafe; frames
             // that were shown could not be remembered. Whatever it says, other times give the current frame.
-            // Buttons never reach the plugin. It leaves the scale out, and has no thumbnails of effects.
+            // Buttons never reach the plugin, and where a render fails it shows the source. It leaves the scale out, and has no thumbnails of effects.
             Profile::Mlt => Self {
                 thread_safety: ThreadSafety::Unsafe,
                 neighbours: false,
                 buttons: false,
+                hides_failures: true,
                 scale_may_be_missing: true,
                 ..plain
             },

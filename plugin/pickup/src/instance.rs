@@ -1,7 +1,7 @@
 //! What is kept for one instance between the host's calls.
 
 use parking_lot::Mutex;
-use pickup_core::{Cancel, Error, TakeId};
+use pickup_core::{Cancel, Error, ErrorKind, TakeId};
 use pickup_ofx::{Effect, Params, Result as HostResult};
 use pickup_takes::Take;
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::footage::FrameSpan;
 use crate::history::{self, ClipKey};
-use crate::params::id;
+use crate::hosts::Quirks;
+use crate::inquiry::Inquiry;
+use crate::params::{Values, id};
 use crate::role::Role;
 use crate::state::{Stored, TakeNote, TakeState};
-use crate::worker;
+use crate::{status, worker};
 
 /// How long a take that could not be opened, or made, is not tried again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +27,8 @@ pub struct Instance {
     pub making: Mutex<()>,
     /// The clip, for what renders have shown of it in hosts that give no other frames.
     pub clip: ClipKey,
+    /// What was asked of the worker while the host goes on.
+    pub inquiry: Mutex<Option<Inquiry>>,
     running: Mutex<Option<Cancel>>,
     shown: Mutex<Shown>,
     unsaved: Mutex<Unsaved>,
@@ -73,6 +77,7 @@ impl Instance {
             role,
             making: Mutex::default(),
             clip: ClipKey::fresh(),
+            inquiry: Mutex::default(),
             running: Mutex::default(),
             shown: Mutex::default(),
             unsaved: Mutex::default(),
@@ -105,9 +110,12 @@ impl Instance {
             Stored::Nothing => Shows::Nothing,
             Stored::Newer(version) => Shows::Problem(newer(version), None),
             Stored::Unreadable => Shows::Problem(unreadable(), None),
-            Stored::Take(state) => match self.open(&state.shown.take) {
-                Ok(take) => Shows::Take(take, Box::new(state.shown)),
-                Err(error) => Shows::Problem(error, Some(state.shown.span)),
+            Stored::Take(state) => match wanted(&state, params)? {
+                None => Shows::Nothing,
+                Some(note) => match self.open(&note.take) {
+                    Ok(take) => Shows::Take(take, Box::new(note.clone())),
+                    Err(error) => Shows::Problem(error, Some(note.span)),
+                },
             },
         })
     }
@@ -145,6 +153,8 @@ impl Instance {
         };
         self.change(effect, state.clone());
         *self.failure.lock() = None;
+        // This run is one more to estimate by.
+        *self.inquiry.lock() = None;
         Ok(state)
     }
 
@@ -157,6 +167,12 @@ impl Instance {
     /// Writes what is noted into the parameters. Not to be called in a render.
     pub fn save(&self, effect: Effect<'_>) {
         let Ok(params) = effect.params() else { return };
+        if let Some(answer) = self.inquiry.lock().as_mut().and_then(Inquiry::news) {
+            self.note(match answer {
+                Ok(estimate) => status::cost(estimate),
+                Err(error) => status::failed(id::ESTIMATE, error),
+            });
+        }
         // No lock is held while the host is called: it may render from inside of the call.
         let Unsaved { state, status } = std::mem::take(&mut *self.unsaved.lock());
         if let Some(state) = state {
@@ -209,6 +225,11 @@ impl Instance {
         failure.as_ref().filter(recent).map(|failure| failure.error.clone())
     }
 
+    /// Forgets that something could not be made for want of frames: one more was shown.
+    pub fn retry(&self) {
+        self.failure.lock().take_if(|failure| failure.error.kind == ErrorKind::Usage);
+    }
+
     /// Gives back what can be had again.
     pub fn purge(&self) {
         let mut shown = self.shown.lock();
@@ -223,6 +244,15 @@ impl Drop for Instance {
         self.cancel();
         history::forget(self.clip);
     }
+}
+
+/// The take that is wanted: the one that was chosen. Where nobody can press a button, the one that was made with what
+/// is set now, so that another one is made after a change.
+fn wanted<'a>(state: &'a TakeState, params: Params<'_>) -> HostResult<Option<&'a TakeNote>> {
+    if Quirks::current().buttons {
+        return Ok(Some(&state.shown));
+    }
+    Ok(state.made_with(&Values::from_params(params)?.hash()))
 }
 
 /// A host that lacks this saves what the parameters hold; the take is found again by its request.

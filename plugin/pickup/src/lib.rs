@@ -7,6 +7,7 @@
 //!         ├─ render ───┴─▶ make ─▶ span, gap (what), clips / history (from what), request ─▶ worker ─▶ take
 //!         │    └─ choice (in which order) ─▶ picture (a take's frame), source rows, slate
 //!         └─ answers (identity, regions, frames, time)
+//! inquiry: what a job would cost, asked in the background
 //! instance: the take that is shown, the job that runs, what is still to be saved (state, status)
 //! footage: what frames look like, as `span` and `gap` see them; knows no host
 //! ```
@@ -16,6 +17,7 @@
 //! the user asked for that, in a final render at full size.
 
 mod answers;
+mod background;
 mod choice;
 mod clips;
 mod describe;
@@ -25,6 +27,7 @@ mod gap;
 mod generate;
 mod history;
 mod hosts;
+mod inquiry;
 mod instance;
 mod look;
 mod make;

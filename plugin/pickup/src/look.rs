@@ -136,10 +136,7 @@ pub fn reduced_plate(image: &Image<'_>, most: usize) -> Result<PlateBuffer> {
     let (depth, components) = (image.depth(), image.components());
     let done = threads::for_each(shares, |(lines, into): (&[Range<usize>], &mut [f16])| {
         for (line, into) in lines.iter().zip(into.chunks_exact_mut(width * 4)) {
-            let means = means(depth, components, &rows[line.clone()], &columns);
-            for (pixel, mean) in into.chunks_exact_mut(4).zip(means) {
-                (0..3).for_each(|channel| pixel[channel] = f16::from_f32(mean[channel]));
-            }
+            into.convert_from_f32_slice(&means(depth, components, &rows[line.clone()], &columns));
         }
     });
     if !done {
@@ -148,27 +145,34 @@ pub fn reduced_plate(image: &Image<'_>, most: usize) -> Result<PlateBuffer> {
     Ok(PlateBuffer { width: width as u32, height: height as u32, pixels })
 }
 
-/// The mean colours of the pixels that lie in some rows and each of the ranges of columns.
-fn means(depth: Depth, components: Components, rows: &[&[u8]], columns: &[Range<usize>]) -> Vec<[f32; 4]> {
+/// The mean colours, red, green, blue and alpha 1, of the pixels that lie in some rows and each of the ranges of
+/// columns. Rows are summed first: that is where most of the samples go, and it runs through them in order.
+fn means(depth: Depth, components: Components, rows: &[&[u8]], columns: &[Range<usize>]) -> Vec<f32> {
     let width = columns.last().map_or(0, |columns| columns.end);
-    let mut halves = vec![f16::ZERO; width * 4];
-    let mut samples = vec![0f32; width * 4];
-    let mut sums = vec![[0f32; 4]; columns.len()];
-    for row in rows {
-        pixels::read_row(depth, components, row, &mut halves);
-        halves.convert_to_f32_slice(&mut samples);
-        let (samples, _) = samples.as_chunks::<4>();
-        for (sum, columns) in sums.iter_mut().zip(columns) {
-            for pixel in &samples[columns.clone()] {
-                (0..4).for_each(|channel| sum[channel] += pixel[channel]);
-            }
+    let mut sums = vec![0f32; width * components.count()];
+    rows.iter().for_each(|row| pixels::add_row(depth, row, &mut sums));
+    let share = 1.0 / (depth.white() * rows.len() as f32);
+    match components {
+        Components::Rgba => means_of_columns::<4>(&sums, columns, share),
+        Components::Rgb => means_of_columns::<3>(&sums, columns, share),
+        Components::Alpha => means_of_columns::<1>(&sums, columns, share),
+    }
+}
+
+/// [`means`] of one row of sums, of `N` samples a pixel, of which a mean takes `share`.
+fn means_of_columns<const N: usize>(sums: &[f32], columns: &[Range<usize>], share: f32) -> Vec<f32> {
+    let (pixels, _) = sums.as_chunks::<N>();
+    let mut means = Vec::with_capacity(columns.len() * 4);
+    for columns in columns {
+        let mut sum = [0f32; N];
+        for pixel in &pixels[columns.clone()] {
+            (0..N).for_each(|sample| sum[sample] += pixel[sample]);
         }
+        let share = share / columns.len() as f32;
+        let mean = |sample: usize| sum[sample.min(N - 1)] * share;
+        means.extend([mean(0), mean(1), mean(2), 1.0]);
     }
-    for (sum, columns) in sums.iter_mut().zip(columns) {
-        let count = (rows.len() * columns.len()) as f32;
-        sum.iter_mut().for_each(|sum| *sum /= count);
-    }
-    sums
+    means
 }
 
 /// Width and height of a rectangle of pixels.
@@ -208,9 +212,15 @@ mod tests {
         let other: Vec<u8> = (0..6u8).flat_map(|x| [x * 10 + 20, 255, 0, 255]).collect();
         let columns = [0..2, 2..3, 3..6];
         let means = means(Depth::Byte, Components::Rgba, &[&row, &other], &columns);
-        for (mean, code) in means.iter().zip([15.0, 30.0, 50.0]) {
-            assert!((mean[0] * 255.0 - code).abs() < 0.1 && mean[1] == 1.0 && mean[2] == 0.0, "{mean:?}");
+        for (mean, code) in means.chunks(4).zip([15.0, 30.0, 50.0]) {
+            assert!((mean[0] * 255.0 - code).abs() < 0.1 && mean[2] == 0.0, "{mean:?}");
+            assert!((mean[1] - 1.0).abs() < 1e-6 && mean[3] == 1.0, "{mean:?}");
         }
+        // Three samples a pixel, and one.
+        let three = super::means(Depth::Byte, Components::Rgb, &[&[10, 20, 30, 30, 40, 50]], &[0..2]);
+        assert!(three.iter().zip([20.0, 30.0, 40.0]).all(|(mean, code)| (mean * 255.0 - code).abs() < 0.1));
+        let one = super::means(Depth::Byte, Components::Alpha, &[&[10, 30]], &[0..2]);
+        assert!(one[..3].iter().all(|mean| (mean * 255.0 - 20.0).abs() < 0.1), "{one:?}");
     }
 
     #[test]

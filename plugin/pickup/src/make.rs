@@ -1,6 +1,5 @@
 //! Making a take: settle the plan, gather the frames, run the request. The same for the buttons and for renders.
 
-use pickup_core::protocol::Estimate;
 use pickup_core::{Cancel, Error, ErrorKind, Event, ProviderChoice, Quality, Request, Result};
 use pickup_ofx::{Effect, RectD, clip_names};
 use pickup_takes::PlateBuffer;
@@ -86,18 +85,21 @@ pub fn make(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn 
     Ok(Made { note, summary })
 }
 
-/// What making it would cost, by this machine's own past runs.
+/// What would be made, and the request for it with blank plates: what it costs is told by that. No picture is taken.
 ///
 /// # Errors
 /// As [`make`], as far as it can be told before.
-pub fn estimate(
+pub fn outline(
     place: Place<'_>,
     values: &Values,
     cancel: &Cancel,
     watch: &mut dyn Watch,
-) -> Result<Estimate> {
-    let request = prepare(place, values, cancel, watch)?.request;
-    worker::client().estimate(&request, ProviderChoice::Auto, cancel)
+) -> Result<(FrameSpan, Request)> {
+    let (timeline, _) = timeline(place)?;
+    let mut footage = Heard { footage: footage(place)?, cancel, watch };
+    let plan = plan(place, values.wish(), &mut footage)?;
+    let pictures = clips::count_references(place.effect);
+    Ok((plan.span, request::outline(values, &plan, &mut footage, pictures, timeline)?))
 }
 
 /// The gap nearest to the current frame.
@@ -117,9 +119,8 @@ struct Prepared {
 }
 
 fn prepare(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn Watch) -> Result<Prepared> {
-    let (rate, warning) = clips::rate(place.instance.role, place.effect)?;
+    let (timeline, warning) = timeline(place)?;
     let mut warnings = Vec::from_iter(warning);
-    let timeline = Timeline { rate, size: project_size(place.effect) };
     let pictures = clips::references(place.effect, place.now)?;
     let mut footage = Heard { footage: footage(place)?, cancel, watch };
     let plan = plan(place, values.wish(), &mut footage)?;
@@ -127,6 +128,12 @@ fn prepare(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn W
     let request =
         worker::with_store(|store| request::build(values, &plan, &mut footage, &pictures, timeline, store))?;
     Ok(Prepared { plan, request, warnings })
+}
+
+/// The timeline, and what the user should know of it.
+fn timeline(place: Place<'_>) -> Result<(Timeline, Option<String>)> {
+    let (rate, warning) = clips::rate(place.instance.role, place.effect)?;
+    Ok((Timeline { rate, size: project_size(place.effect) }, warning))
 }
 
 /// Footage that hears a cancel before every frame: a host may take long to give one.
@@ -173,6 +180,11 @@ impl Plates for Heard<'_, '_> {
     fn plate(&mut self, side: Side, frame: i64) -> Result<PlateBuffer> {
         self.pause()?;
         self.footage.plate(side, frame)
+    }
+
+    fn size(&mut self, side: Side, frame: i64) -> Result<(u32, u32)> {
+        self.pause()?;
+        self.footage.size(side, frame)
     }
 
     fn mask(&mut self, frame: i64) -> Result<Option<PlateBuffer>> {

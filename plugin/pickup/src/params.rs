@@ -190,7 +190,7 @@ pub static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         entry(id::GENERATE, ParamKind::Button),
         entry(id::CANCEL, ParamKind::Button),
         entry(id::ESTIMATE, ParamKind::Button),
-        text(id::STATUS, TextMode::Label, &words(id::STATUS).default),
+        text(id::STATUS, TextMode::Label, words(id::STATUS).first()),
         int(id::TAKE, 1, (1, LAST_TAKE), (1, 9)).evaluating(),
         entry(id::KEEP, ParamKind::Button),
     ];
@@ -348,7 +348,11 @@ impl Values {
         Self::from_params(params).map_err(from_host)
     }
 
-    fn from_params(params: Params<'_>) -> pickup_ofx::Result<Self> {
+    /// As [`Values::read`].
+    ///
+    /// # Errors
+    /// The host's answer.
+    pub fn from_params(params: Params<'_>) -> pickup_ofx::Result<Self> {
         let references =
             id::REFERENCES.iter().map(|id| params.text(id)).collect::<pickup_ofx::Result<Vec<_>>>()?;
         let model = params.text(id::MODEL)?;
@@ -403,13 +407,13 @@ pub fn job(params: Params<'_>) -> pickup_ofx::Result<JobChoice> {
     Ok(JobChoice::from_index(params.choice(id::JOB)?))
 }
 
-/// The span that the user set; `None` while both numbers are 0.
+/// The span that the user set; `None` while start and end are the same: then it is found.
 ///
 /// # Errors
 /// The host's answer.
 pub fn user_span(params: Params<'_>) -> pickup_ofx::Result<Option<FrameSpan>> {
     let (first, last) = (params.int(id::SPAN_START)?, params.int(id::SPAN_END)?);
-    Ok((first != 0 || last != 0).then_some(FrameSpan { first: first.into(), last: last.into() }))
+    Ok((first != last).then_some(FrameSpan { first: first.into(), last: last.into() }))
 }
 
 /// What a render without a take does.

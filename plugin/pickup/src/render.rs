@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::choice::{Choice, Situation};
 use crate::clips;
-use crate::fault::to_host;
+use crate::fault::{from_host, to_host};
 use crate::footage::Look;
 use crate::history;
 use crate::hosts::Quirks;
@@ -45,10 +45,13 @@ pub fn render(instance: &Instance, effect: Effect<'_>, render: &Render) -> HostR
     match if end { Choice::Source } else { situation.choose() } {
         Choice::Source => put_source(instance, params, frame, source.as_ref(), &mut output, window)?,
         Choice::Slate => put_slate(&words(instance, &shows, situation.user_span), &mut output, window)?,
-        Choice::Generate => {
-            let shown = generate(instance, effect, frame)?;
-            put_take(&shown, instance.role, effect, render.time, &mut output, window)?;
-        }
+        Choice::Generate => match generate(instance, effect, frame) {
+            Ok(shown) => put_take(&shown, instance.role, effect, render.time, &mut output, window)?,
+            Err(error) if Quirks::current().hides_failures && error.kind != ErrorKind::Cancelled => {
+                put_slate(&Words::from(&error), &mut output, window)?;
+            }
+            Err(error) => return Err(to_host(&error)),
+        },
     }
     Ok(Reply::Done)
 }
@@ -236,6 +239,7 @@ fn remember(instance: &Instance, params: Params<'_>, frame: i64, image: &Image<'
     let size = look::size(image.bounds());
     if let (Ok(plate), Ok(size)) = (look::reduced_plate(image, history::MOST_PIXELS), size) {
         history::show(instance.clip, frame, plate, size);
+        instance.retry();
     }
 }
 
@@ -267,22 +271,24 @@ fn words(instance: &Instance, shows: &Shows, user_span: Option<bool>) -> Words {
 }
 
 /// Makes the take for a frame of a final render, once for all threads that ask.
-fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> HostResult<Shown> {
-    let _making = wait_for_turn(instance, effect).map_err(|error| to_host(&error))?;
-    if let Some(found) = covered(&instance.shows(effect.params()?)?, frame) {
+fn generate(instance: &Instance, effect: Effect<'_>, frame: i64) -> Result<Shown> {
+    let _making = wait_for_turn(instance, effect)?;
+    let found = || -> HostResult<Option<Shown>> { Ok(covered(&instance.shows(effect.params()?)?, frame)) };
+    if let Some(found) = found().map_err(from_host)? {
         return Ok(found);
     }
-    let values = Values::read(effect).map_err(|error| to_host(&error))?;
+    let values = Values::read(effect)?;
     // Told once; the frames that follow only fail.
     if let Some(error) = instance.recent_failure(&values.hash()) {
-        return Err(to_host(&error));
+        return Err(error);
     }
     let made = make_once(instance, effect, &values, frame)
-        .map_err(|error| give_up(instance, effect, &values, error))?;
-    let state = instance.keep(effect, made.note)?;
+        .inspect_err(|error| give_up(instance, effect, &values, error))?;
+    let state = instance.keep(effect, made.note).map_err(from_host)?;
     instance.note(made.summary.line(&state));
-    covered(&instance.shows(effect.params()?)?, frame).ok_or_else(|| {
-        pickup_ofx::Error::failed(format!("frame {frame} is not among the frames that were made"))
+    found().map_err(from_host)?.ok_or_else(|| {
+        Error::runtime(format!("frame {frame} is not among the frames that were made."))
+            .hint("Set Span start and Span end around it.")
     })
 }
 
@@ -302,15 +308,13 @@ fn wait_for_turn<'a>(instance: &'a Instance, effect: Effect<'_>) -> Result<parki
     }
 }
 
-fn give_up(instance: &Instance, effect: Effect<'_>, values: &Values, error: Error) -> pickup_ofx::Error {
-    let answer = to_host(&error);
+fn give_up(instance: &Instance, effect: Effect<'_>, values: &Values, error: &Error) {
     if error.kind != ErrorKind::Cancelled {
-        instance.note(status::failed(id::GENERATE, &error));
+        instance.note(status::failed(id::GENERATE, error));
         // A dialogue out of a render thread would hang some hosts; the log does not.
         effect.message(Gravity::Log, "pickup.render", &error.line());
-        instance.fail(values.hash(), error);
+        instance.fail(values.hash(), error.clone());
     }
-    answer
 }
 
 /// Stops when the host aborts the render.

@@ -1,6 +1,6 @@
 //! From a plan and the footage to the one request that is sent.
 
-use pickup_core::{Canvas, Error, FrameRate, Request, Result, Settings, Slot};
+use pickup_core::{Canvas, Error, FrameRate, PlateId, Request, Result, Settings, Slot};
 use pickup_takes::{PlateBuffer, Store};
 
 use crate::footage::{Plates, Side};
@@ -52,14 +52,53 @@ pub fn build(
         None => vec![Slot::Unknown; usize::try_from(plan.span.count()).unwrap_or(0)],
     };
     let size = size.or(timeline.size).ok_or_else(no_size)?;
-    let mut canvas = Canvas::around(size, timeline.rate, [], 0, []);
-    canvas.slots = [before, within, after].concat();
+    let mut references = references::gather(store, &values.references)?;
+    for picture in pictures {
+        references.push(store.put_plate(&picture.image())?);
+    }
+    finish(values, plan, (size, timeline.rate), [before, within, after].concat(), references)
+}
+
+/// The request that [`build`] would build, with blank plates: all that decides what it costs. Takes no picture and
+/// stores nothing. `pictures` is how many references come from clips.
+///
+/// # Errors
+/// Of kind input if there is no size.
+pub fn outline(
+    values: &Values,
+    plan: &Plan,
+    footage: &mut dyn Plates,
+    pictures: usize,
+    timeline: Timeline,
+) -> Result<Request> {
+    let blank = PlateId::of(b"");
+    let first_before = plan.before.first().map(|frame| (Side::Before, *frame));
+    let first_after = plan.after.first().map(|frame| (plan.side_of_after(), *frame));
+    let own = plan.is_partial().then_some((Side::Within, plan.span.first));
+    let placed = matches!(values.part, Some(Part::Placed(_))).then_some(timeline.size).flatten();
+    let known = first_before.or(first_after).or(own.filter(|_| placed.is_none()));
+    let size = known.map(|(side, frame)| footage.size(side, frame)).transpose()?;
+    let size = size.or(timeline.size).ok_or_else(no_size)?;
+    let within = if plan.is_partial() { Slot::Partial(blank) } else { Slot::Unknown };
+    let known = |frames: &[i64]| vec![Slot::Known(blank); frames.len()];
+    let count = usize::try_from(plan.span.count()).unwrap_or(0);
+    let slots = [known(&plan.before), vec![within; count], known(&plan.after)].concat();
+    let references = vec![blank; values.references.len() + pictures];
+    finish(values, plan, (size, timeline.rate), slots, references)
+}
+
+fn finish(
+    values: &Values,
+    plan: &Plan,
+    (size, rate): ((u32, u32), FrameRate),
+    slots: Vec<Slot>,
+    references: Vec<PlateId>,
+) -> Result<Request> {
+    let mut canvas = Canvas::around(size, rate, [], 0, []);
+    canvas.slots = slots;
     let mut request = Request::new(canvas);
     request.job = plan.job;
-    request.references = references::gather(store, &values.references)?;
-    for picture in pictures {
-        request.references.push(store.put_plate(&picture.image())?);
-    }
+    request.references = references;
     request.prompt = values.prompt.clone();
     request.negative_prompt = Some(values.negative_prompt.clone()).filter(|text| !text.trim().is_empty());
     request.model = values.model.clone();
@@ -177,6 +216,45 @@ mod tests {
         assert_eq!((request.settings.seed, request.settings.steps), (9, Some(4)));
         assert_eq!(request.negative_prompt, None, "blank means the package's default");
         assert_eq!(request.job, Job::Fill);
+    }
+
+    /// Jobs of each kind: an outline differs from the request in its plates alone.
+    #[test]
+    fn an_outline_is_the_request_without_its_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        let mut footage = shown(&[(0, 32), (1, 32), (2, 32), (3, 32), (4, 32), (5, 32), (6, 32)]);
+        let picture = PlateBuffer { width: 2, height: 1, pixels: vec![f16::ONE; 8] };
+        let region = Part::Without(Region { left: 0.5, top: 0.0, width: 0.5, height: 1.0 });
+        let placed = Part::Placed(Placement { scale: 0.5, x: 0.0, y: 0.0 });
+        let jobs = [
+            (JobChoice::Fill, None),
+            (JobChoice::ExtendBefore, None),
+            (JobChoice::Generate, None),
+            (JobChoice::Remove, Some(region)),
+            (JobChoice::Outpaint, Some(placed)),
+        ];
+        for (size, (job, part)) in
+            [Some((64, 48)), None].into_iter().flat_map(|size| jobs.map(|job| (size, job)))
+        {
+            let timeline = Timeline { rate: FrameRate::new(25, 1).unwrap(), size };
+            let values = Values { job, part, ..values() };
+            let plan = settle(&values.wish(), &mut footage, 0).unwrap();
+            let pictures = [picture.clone()];
+            let outline = outline(&values, &plan, &mut footage, 1, timeline);
+            let Ok(mut request) = build(&values, &plan, &mut footage, &pictures, timeline, &store) else {
+                assert!(outline.is_err() && job == JobChoice::Generate && size.is_none());
+                continue;
+            };
+            let blank = PlateId::of(b"");
+            request.references.iter_mut().for_each(|plate| *plate = blank);
+            for slot in &mut request.canvas.slots {
+                if let Slot::Known(plate) | Slot::Partial(plate) = slot {
+                    *plate = blank;
+                }
+            }
+            assert_eq!(outline.unwrap(), request, "{job:?} {size:?}");
+        }
     }
 
     #[test]

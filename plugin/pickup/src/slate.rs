@@ -36,7 +36,7 @@ impl Words {
     #[must_use]
     pub fn of(id: &str) -> Self {
         let words = texts::words(id);
-        Self { reason: words.label.clone(), hint: words.hint.clone() }
+        Self { reason: words.label.clone(), hint: words.next().to_owned() }
     }
 }
 

@@ -102,6 +102,12 @@ impl TakeState {
         })
     }
 
+    /// The newest take that was made with settings of this hash.
+    #[must_use]
+    pub fn made_with(&self, request: &str) -> Option<&TakeNote> {
+        self.takes.iter().rev().find(|take| take.request == request)
+    }
+
     /// Which of how many alternatives is shown, counted from 1.
     #[must_use]
     pub fn place(&self) -> (usize, usize) {

@@ -32,7 +32,7 @@ pub struct Summary {
 
 /// Ids of the lines, and of the words of progress bars.
 #[cfg(test)]
-pub const IDS: [&str; 20] = [
+pub const IDS: [&str; 21] = [
     "statusTake",
     "statusDraft",
     "statusPlace",
@@ -44,6 +44,7 @@ pub const IDS: [&str; 20] = [
     "statusStays",
     "statusFound",
     "statusCost",
+    "statusAsked",
     "statusNoTime",
     "statusSomeTime",
     "statusUnknownTime",
@@ -113,10 +114,9 @@ pub fn found(gap: FrameSpan) -> String {
 /// The line that says what a job would cost.
 #[must_use]
 pub fn cost(estimate: &Estimate) -> String {
-    let time = match (estimate.exists, estimate.seconds) {
-        (true, _) => line("statusNoTime", &[]),
-        (false, Some(seconds)) => line("statusSomeTime", &[("seconds", &format!("{seconds:.0}"))]),
-        (false, None) => line("statusUnknownTime", &[]),
+    let time = match estimate.seconds {
+        Some(seconds) => line("statusSomeTime", &[("seconds", &format!("{seconds:.0}"))]),
+        None => line("statusUnknownTime", &[]),
     };
     line(
         "statusCost",
@@ -129,6 +129,12 @@ pub fn cost(estimate: &Estimate) -> String {
             ("height", &estimate.model_height),
         ],
     )
+}
+
+/// The line that says that a job would cost nothing.
+#[must_use]
+pub fn made_before(take: &TakeId) -> String {
+    line("statusNoTime", &[("take", &take.short())])
 }
 
 /// The line after a setting was changed.
@@ -226,7 +232,6 @@ mod tests {
         assert_eq!(cost(&estimate), "Generate takes about 42 s, 1.3 GB of memory on CPU, 8 steps at 112×64.");
         estimate.seconds = None;
         assert!(cost(&estimate).contains("has not run here yet"));
-        estimate.exists = true;
-        assert!(cost(&estimate).contains("no time"));
+        assert!(made_before(&TakeId::of(b"take")).contains("no time"));
     }
 }

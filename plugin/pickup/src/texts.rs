@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
+use crate::hosts::Quirks;
+
 /// The words of one parameter, page, group, plugin, status line or slate.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +18,10 @@ pub struct Words {
     pub hint: String,
     /// A text parameter's value before the first job.
     #[serde(default)]
-    pub default: String,
+    default: String,
+    /// What stands for the value before the first job, or for what to do next, where the host has no buttons.
+    #[serde(default)]
+    without_buttons: String,
     /// A choice's options, in order.
     #[serde(default)]
     options: Vec<String>,
@@ -31,6 +36,26 @@ static NONE: LazyLock<Words> = LazyLock::new(Words::default);
 #[must_use]
 pub fn words(id: &str) -> &'static Words {
     TEXTS.get(id).unwrap_or(&NONE)
+}
+
+impl Words {
+    /// `usual`, or what stands for it in a host without buttons.
+    fn by_host<'a>(&'a self, usual: &'a str) -> &'a str {
+        let pressed = self.without_buttons.is_empty() || Quirks::current().buttons;
+        if pressed { usual } else { &self.without_buttons }
+    }
+
+    /// What to do next, in the current host.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        self.by_host(&self.hint)
+    }
+
+    /// The value before the first job, in the current host.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        self.by_host(&self.default)
+    }
 }
 
 /// A choice's options.
@@ -73,6 +98,10 @@ mod tests {
         assert_eq!(options("job").len(), JobChoice::ALL.len());
         for id in slate::IDS {
             assert!(words(id).label.len() > 8 && words(id).hint.len() > 8, "{id}");
+        }
+        // Whatever tells somebody to press Generate says what else there is to do.
+        for (id, words) in TEXTS.iter().filter(|(id, _)| id.starts_with("slate") || **id == "status") {
+            assert!(words.without_buttons.contains("Generate if missing"), "{id}");
         }
     }
 

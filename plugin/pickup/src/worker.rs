@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::background;
+
 /// Open takes that are kept for the next instance: some hosts make one for every frame.
 const OPEN_TAKES: usize = 8;
 
@@ -62,10 +64,11 @@ pub fn close_takes() {
     SHARED.lock().takes.clear();
 }
 
-/// Ends the worker and closes everything, before the library goes.
+/// Ends the worker and closes everything, before the library goes. The worker is given a moment to leave, for which
+/// the host does not wait.
 pub fn end() {
-    let client = SHARED.lock().client.take();
-    // Outside of the lock: the worker is given a moment to leave.
-    drop(client);
+    if let Some(client) = SHARED.lock().client.take() {
+        background::run("pickup-farewell", move || drop(client));
+    }
     close_takes();
 }

@@ -11,6 +11,8 @@ use std::ffi::OsStr;
 const SIZE: (u32, u32) = (64, 40);
 const SPAN: (i64, i64) = (4, 6);
 const ALL: (i64, i64) = (0, 9);
+/// What a generator is to show.
+const WORDS: &str = "a red circle moving right";
 /// Parameters without which nothing would be made, or made slowly.
 const FIXED: [&str; 7] = ["model", "steps", "guidance", "contextFrames", "spanStart", "spanEnd", "takeState"];
 
@@ -27,7 +29,7 @@ fn seed() -> u64 {
 fn scene(profile: Profile, context: Context, depth: Depth, footage: &Footage) -> Scene {
     let pattern = footage.pattern();
     let scene = match context {
-        Context::Generator => Scene::generate(SIZE),
+        Context::Generator => Scene::generate(SIZE).with("prompt", WORDS),
         Context::Filter => Scene::fill(SIZE, ALL).pictures(0, &pattern, 0, 4).pictures(7, &pattern, 7, 3),
         Context::General => Scene::within("general", &["Source"], SIZE, ALL)
             .pictures(0, &pattern, 0, 4)
@@ -106,11 +108,67 @@ fn acceptance_hosts_random_actions_break_no_rule_in_any_host() {
     assert!(called >= 300);
 }
 
-/// The frames of a scene that must leave as they came, and whose they are: of the first files, or of the second ten.
+/// Frames 0 to 9 of something, as a depth holds them; none where it has no frame.
+type Frames = Vec<Option<Vec<u8>>>;
+
+/// What the command line makes of words, on the frames of the span, for each depth. Each sample of its half floats is
+/// the host's by the standard's own words: white is 255, 65535, 1.0.
+fn typed(bench: &Bench, words: &str, depth: Depth) -> Frames {
+    let out = bench.path(&format!("typed {words} {depth:?}"));
+    let (folder, store) = (out.display().to_string(), bench.path("typed store").display().to_string());
+    let (size, count) = (format!("{}x{}", SIZE.0, SIZE.1), (SPAN.1 - SPAN.0 + 1).to_string());
+    let models = tiny_package().parent().unwrap().to_owned();
+    let arguments = [
+        "generate",
+        "--prompt",
+        words,
+        "--frames",
+        &count,
+        "--size",
+        &size,
+        "--fps",
+        "25",
+        "--steps",
+        "1",
+        "--guidance",
+        "1",
+        "--model",
+        "tiny-wan-vace",
+        "--format",
+        "exr",
+        "--out",
+        &folder,
+        "--store",
+        &store,
+        "--json",
+    ];
+    bench.pickup_with(&arguments, &[("PICKUP_MODELS", Some(models.as_os_str()))]).json();
+    let frame = |frame: i64| -> Option<Vec<u8>> {
+        let file = out.join(format!("frame_{:06}.exr", usize::try_from(frame - SPAN.0).ok()?));
+        let picture = (frame <= SPAN.1).then(|| image::open(&file).unwrap().into_rgb32f())?;
+        let opaque = picture.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2], 1.0]);
+        Some(opaque.flat_map(|sample| bytes(sample, depth)).collect())
+    };
+    (ALL.0..=ALL.1).map(frame).collect()
+}
+
+/// A sample as a depth holds it.
+fn bytes(sample: f32, depth: Depth) -> Vec<u8> {
+    let code = |white: f64| (f64::from(sample).clamp(0.0, 1.0) * white + 0.5).floor();
+    match depth {
+        Depth::Byte => vec![code(255.0) as u8],
+        Depth::Short => (code(65535.0) as u16).to_ne_bytes().to_vec(),
+        Depth::Half => half::f16::from_f32(sample).to_ne_bytes().to_vec(),
+        Depth::Float => sample.to_ne_bytes().to_vec(),
+    }
+}
+
+/// The frames of a scene that must leave as they came, and whose they are: of the first files, of the second ten, or
+/// of what the command line made.
 fn known(context: Context) -> Vec<(i64, usize)> {
     match context {
-        // It has no clips; nothing is known.
-        Context::Generator => Vec::new(),
+        // It has no clips: what is known of it are the frames that its words make.
+        Context::Generator => (SPAN.0..=SPAN.1).map(|frame| (frame, 2)).collect(),
         Context::Transition => vec![(ALL.0, 0), (ALL.1, 1)],
         Context::Filter | Context::General => (ALL.0..=ALL.1)
             .filter(|frame| !(SPAN.0..=SPAN.1).contains(frame))
@@ -120,7 +178,8 @@ fn known(context: Context) -> Vec<(i64, usize)> {
 }
 
 /// Known frames are the clip's own in each profile, context and depth; the others are nobody's. In a transition these
-/// are the first and the last frame.
+/// are the first and the last frame; a generator's are those that the command line makes of the same words, and not those
+/// that it makes of others.
 #[test]
 fn acceptance_hosts_known_frames_are_bit_exact_in_every_host() {
     let bench = Bench::new();
@@ -129,8 +188,12 @@ fn acceptance_hosts_known_frames_are_bit_exact_in_every_host() {
         .depths()
         .iter()
         .map(|depth| {
-            let of = |first| untouched(&bench, &format!("alone {depth:?} {first}"), *depth, &footage, first);
-            (*depth, [of(0), of(10)])
+            let of = |first| -> Frames {
+                let name = format!("alone {depth:?} {first}");
+                untouched(&bench, &name, *depth, &footage, first).into_iter().map(Some).collect()
+            };
+            let others = typed(&bench, "a green square", *depth);
+            (*depth, [of(0), of(10), typed(&bench, WORDS, *depth), others])
         })
         .collect();
     let mut seen = std::collections::BTreeMap::new();
@@ -143,7 +206,7 @@ fn acceptance_hosts_known_frames_are_bit_exact_in_every_host() {
         for (frame, here) in (ALL.0..).zip(&here) {
             let own = known.iter().find(|(known, _)| *known == frame).map(|(_, clip)| *clip);
             for (clip, alone) in clips.iter().enumerate() {
-                let same = *here == alone[frame as usize];
+                let same = Some(here) == alone[frame as usize].as_ref();
                 assert_eq!(same, own == Some(clip), "{profile:?} {context:?} {depth:?} frame {frame}");
             }
         }
@@ -151,25 +214,77 @@ fn acceptance_hosts_known_frames_are_bit_exact_in_every_host() {
         *frames += known.len();
         *runs += 1;
     }
+    assert!(seen.len() == 4 && seen.values().all(|(frames, _)| *frames >= 20), "{seen:?}");
     for (context, (frames, runs)) in seen {
         let measured = format!("{frames} frames of {runs} profiles and depths");
-        figure(&format!("known frames bit-exact, {context}"), measured, "all");
+        let whose =
+            if context == "Generator" { "frames as the command line makes them" } else { "known frames" };
+        figure(&format!("{whose} bit-exact, {context}"), measured, "all");
     }
 }
 
+/// In Nuke, which has floats only, and in every other host that offers both contexts, in each of its depths.
 #[test]
-fn acceptance_hosts_general_gives_the_same_frames_as_filter_in_nuke() {
+fn acceptance_hosts_general_gives_the_same_frames_as_filter() {
     let bench = Bench::new();
     let footage = bench.footage("footage", 0..20, SIZE);
-    for &depth in Profile::Nuke.depths() {
-        let [filter, general] = [Context::Filter, Context::General].map(|context| {
-            let scene = scene(Profile::Nuke, context, depth, &footage).press(SPAN.0);
-            pixels(&bench, &format!("{context:?} {depth:?}"), scene)
-        });
-        assert!(filter == general, "{depth:?}");
-        assert!(filter[5] != untouched(&bench, &format!("alone {depth:?}"), depth, &footage, 0)[5]);
+    let both = |profile: Profile| {
+        [Context::Filter, Context::General].iter().all(|context| profile.contexts().contains(context))
+    };
+    let hosts: Vec<(Profile, Depth)> = everywhere()
+        .into_iter()
+        .filter(|(profile, context, _)| *context == Context::General && both(*profile))
+        .map(|(profile, _, depth)| (profile, depth))
+        .collect();
+    for depth in Depth::ALL {
+        let source = untouched(&bench, &format!("alone {depth:?}"), depth, &footage, 0);
+        for &(profile, _) in hosts.iter().filter(|(_, of)| *of == depth) {
+            let made = |context, seed: i64| {
+                let scene = scene(profile, context, depth, &footage).with("seed", seed).press(SPAN.0);
+                pixels(&bench, &format!("{profile:?} {context:?} {depth:?} {seed}"), scene)
+            };
+            let (filter, general) = (made(Context::Filter, 0), made(Context::General, 0));
+            assert!(filter == general, "{profile:?} {depth:?}");
+            let other = made(Context::General, 1);
+            for frame in ALL.0 as usize..=ALL.1 as usize {
+                let within = (SPAN.0 as usize..=SPAN.1 as usize).contains(&frame);
+                assert_eq!(filter[frame] != source[frame], within, "{profile:?} {depth:?} frame {frame}");
+                assert_eq!(filter[frame] != other[frame], within, "another seed is told: frame {frame}");
+            }
+        }
     }
-    figure("General's frames are Filter's in Nuke, in depths", Profile::Nuke.depths().len(), "all");
+    let nuke = hosts.iter().filter(|(profile, _)| *profile == Profile::Nuke).count();
+    assert!(
+        nuke == Profile::Nuke.depths().len()
+            && Depth::ALL.iter().all(|d| hosts.iter().any(|(_, of)| of == d))
+    );
+    let measured =
+        format!("the same in {} hosts and depths, all 4 depths among them, Nuke's {nuke}", hosts.len());
+    figure("General's frames are Filter's, all 10 of each", measured, "all");
+}
+
+/// Where no button can be pressed, another take is made after a change, and the first one is there again after it was
+/// taken back; a render that cannot make its take says so in the picture.
+#[test]
+fn without_buttons_a_change_makes_another_take_and_what_is_missing_is_told() {
+    let bench = Bench::new();
+    let footage = bench.footage("footage", 0..20, SIZE);
+    let scene = Scene::fill(SIZE, ALL).pictures(0, &footage.pattern(), 0, 4).between("black");
+    let scene = scene.profile("mlt").with("model", "tiny-wan-vace").with("job", 2).span(SPAN.0, SPAN.1);
+    let raw = |name: &str| bench.path(name).join("%06d.raw");
+    let told = scene.with("onRender", 1).render(SPAN, &raw("told"));
+    let made = told.look((0, 3)).render(SPAN, &raw("one"));
+    let changed = made.set("prompt", "a boat").render(SPAN, &raw("other"));
+    let played = play(&bench, &changed.set("prompt", "").render(SPAN, &raw("again")).get());
+    let of = |name: &str| -> Vec<Vec<u8>> {
+        let file = |frame| bench.path(name).join(format!("{frame:06}.raw"));
+        (SPAN.0..=SPAN.1).map(|frame| std::fs::read(file(frame)).unwrap()).collect()
+    };
+    let (told, one, other, again) = (of("told"), of("one"), of("other"), of("again"));
+    assert!(told[0] == told[2] && told[0].chunks(4).any(|pixel| pixel[0] > 40), "words on a slate");
+    assert!(told[0] != one[0] && one != other && one == again);
+    assert_eq!(bench.store().takes().len(), 2);
+    assert!(played.statuses()[0].contains("Generate if missing"), "{:?}", played.statuses());
 }
 
 #[test]

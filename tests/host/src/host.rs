@@ -243,7 +243,7 @@ impl Host {
                 .unwrap_or_default(),
             time: call.time,
             ms: own.as_secs_f64() * 1e3,
-            copy_ms: call.copy.as_secs_f64() * 1e3,
+            copy_ms: call.copy_nanos.load(Ordering::Relaxed) as f64 / 1e6,
         });
     }
 
@@ -290,8 +290,8 @@ impl Host {
         } else if action == Action::Unknown && status != kOfxStatReplyDefault {
             let detail = format!("{} to an action that nobody knows", names::status(status));
             world.log.add(ViolationKind::ActionNotDefaulted, Some(action.label()), "mainEntry", detail);
-        } else if [kOfxStatReplyYes, kOfxStatReplyNo].contains(&status) {
-            let detail = format!("{} is no answer to an action", names::status(status));
+        } else if !names::answers(action, status) {
+            let detail = format!("{} is no answer to this action", names::status(status));
             world.log.add(ViolationKind::StatusNotForAction, Some(action.label()), "mainEntry", detail);
         }
     }

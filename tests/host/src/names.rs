@@ -6,6 +6,7 @@ use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use crate::plan::{Context, Depth, FieldOrder, Premultiplication};
+use crate::world::calls::Action;
 
 /// A context's name.
 #[must_use]
@@ -96,6 +97,21 @@ pub fn known_status(status: OfxStatus) -> Option<&'static str> {
 #[must_use]
 pub fn status(status: OfxStatus) -> String {
     known_status(status).map_or_else(|| status.to_string(), str::to_owned)
+}
+
+/// Whether a status of the standard is one that an action may return (`ofxCore.h` and `ofxImageEffect.h`, under each
+/// action).
+#[must_use]
+pub fn answers(action: Action, status: OfxStatus) -> bool {
+    let always = [kOfxStatOK, kOfxStatFailed, kOfxStatErrFatal, kOfxStatErrMemory, kOfxStatReplyDefault];
+    let more: &[OfxStatus] = match action {
+        Action::Load | Action::Describe | Action::DescribeInContext | Action::CreateInstance => {
+            &[kOfxStatErrMissingHostFeature, kOfxStatUnlicensed]
+        }
+        Action::Render => &[kOfxStatErrImageFormat, GPU_OUT_OF_MEMORY, GPU_RENDER_FAILED],
+        _ => &[],
+    };
+    always.contains(&status) || more.contains(&status)
 }
 
 /// Whether a status of an action means success.

@@ -123,7 +123,8 @@ pub struct CallReport {
     pub time: f64,
     /// Milliseconds it took, the host's own fetching of images taken off.
     pub ms: f64,
-    /// In a render, milliseconds of a plain copy of memory as large as the output's, touched before as the output's is.
+    /// Milliseconds of plain copies of memory as large as its images, touched before as these are: the output's in a
+    /// render, those of the frames that it fetched in any other call.
     pub copy_ms: f64,
 }
 

@@ -26,7 +26,7 @@ pub enum ViolationKind {
     DoubleRelease,
     /// A status that the standard does not define.
     NonstandardStatus,
-    /// A standard status that actions do not return.
+    /// A standard status that this action does not return.
     StatusNotForAction,
     /// Pixels changed outside the render window.
     WriteOutsideWindow,

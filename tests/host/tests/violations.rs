@@ -24,6 +24,7 @@ const FAULTS: &[(&str, &[ViolationKind])] = &[
     ("null_place", &[NullPointer]),
     ("status_77", &[NonstandardStatus]),
     ("status_yes", &[StatusNotForAction]),
+    ("status_unknown", &[StatusNotForAction]),
     ("set_in_render", &[ParameterSetOutsideEdit]),
     ("set_button", &[WrongParameterKind]),
     ("set_beyond", &[WrongParameterKind]),

@@ -8,6 +8,7 @@ mod render;
 mod steps;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use openfx::sys::generic::core::OfxStatus;
 use openfx::sys::image_effect_v1::image_effect::kOfxImageEffectPluginApi;
@@ -30,6 +31,9 @@ static TURN: Mutex<()> = Mutex::new(());
 #[derive(Debug)]
 pub(crate) struct Stopped(pub(crate) String);
 
+/// How long a process may take to leave after the plugin was unloaded.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// Runs a plan.
 ///
 /// # Errors
@@ -47,12 +51,20 @@ pub fn run(plan: &Plan, listener: Listener) -> Result<Report, HostError> {
         report.failures.push(why);
     }
     finish(plan, &host, &mut report);
-    report.left =
-        Left { files_before, files_after: system::open_files(), processes: system::children().len() };
+    report.left = left(files_before);
     if !plan.close_library {
         bundle.keep();
     }
     Ok(report)
+}
+
+/// What is left; processes that were told to leave are given a moment.
+fn left(files_before: Option<usize>) -> Left {
+    let deadline = Instant::now() + LEAVING;
+    while !system::children().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Left { files_before, files_after: system::open_files(), processes: system::children().len() }
 }
 
 fn check_plan(plan: &Plan) -> Result<(), HostError> {

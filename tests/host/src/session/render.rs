@@ -1,10 +1,9 @@
 //! Rendering frames in the order of real hosts.
 
-use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -13,6 +12,7 @@ use parking_lot::Mutex;
 use super::face::strip;
 use super::{Stopped, expect};
 use crate::host::Host;
+use crate::images;
 use crate::media::source::{Fetched, numbered};
 use crate::media::write::{self, Rendered};
 use crate::names;
@@ -363,7 +363,7 @@ impl Job<'_> {
         let time = self.time(report.time);
         let mut call = self.call(Action::Render, time);
         if self.host.measured.is_some() {
-            call.copy = time_of_copy(&blank);
+            call.allow(images::time_of_copy(&blank));
         }
         call.target = Some(Target { buffer: Arc::clone(&buffer), layout, needed });
         let call = Arc::new(call);
@@ -500,14 +500,6 @@ fn place(rows: &mut [u8], whole: &Layout, part: &[u8], layout: &Layout) {
         let to = (top + at) * whole.row() + left;
         rows[to..to + row.len()].copy_from_slice(row);
     }
-}
-
-/// How long a copy of these bytes takes, between memory that was touched before.
-fn time_of_copy(bytes: &[u8]) -> Duration {
-    let mut copy = bytes.to_vec();
-    let began = Instant::now();
-    black_box(&mut copy).copy_from_slice(black_box(bytes));
-    began.elapsed()
 }
 
 fn told(error: HostError) -> Stopped {

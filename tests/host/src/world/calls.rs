@@ -179,8 +179,9 @@ pub struct Call {
     pub scale: [f64; 2],
     /// What it is about: the parameter, in a change.
     pub subject: Option<CString>,
-    /// How long a plain copy of the output takes, where calls are measured.
-    pub copy: Duration,
+    /// Nanoseconds that plain copies of its images take, where calls are measured: of the output in a render, of every
+    /// frame fetched in any other call.
+    pub copy_nanos: AtomicU64,
     /// The output, in a render.
     pub target: Option<Target>,
     /// Nanoseconds that the host spent on images for it: making, checking and freeing them.
@@ -201,7 +202,7 @@ impl Call {
             time,
             scale,
             subject: None,
-            copy: Duration::ZERO,
+            copy_nanos: AtomicU64::new(0),
             target: None,
             fetch_nanos: AtomicU64::new(0),
             fetched: Mutex::new(Vec::new()),
@@ -210,9 +211,17 @@ impl Call {
 
     /// Notes time that the host spent on images for it.
     pub fn spend(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.fetch_nanos.fetch_add(nanos, Ordering::Relaxed);
+        add(&self.fetch_nanos, time);
     }
+
+    /// Notes how long the copy of an image takes that it may take as long as.
+    pub fn allow(&self, copy: Duration) {
+        add(&self.copy_nanos, copy);
+    }
+}
+
+fn add(nanos: &AtomicU64, time: Duration) {
+    nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 thread_local! {
