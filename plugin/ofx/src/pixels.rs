@@ -169,7 +169,10 @@ fn to_short(x: f32) -> u16 {
 
 /// Held inside the finite range of half. NaN stays: whoever takes the pixels must be able to refuse it.
 fn limited(x: f32) -> f32 {
-    x.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())
+    // As constants: a conversion asks what the processor can do, each time.
+    const LEAST: f32 = f16::MIN.to_f32_const();
+    const MOST: f32 = f16::MAX.to_f32_const();
+    x.clamp(LEAST, MOST)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The buttons: Generate, Cancel, Estimate, Find gap, Keep; and the control that steps through takes.
+//! The buttons: Generate, Cancel, Estimate, Find gap, Keep; and the controls that step through takes and note something
+//! for one.
 
 use parking_lot::Mutex;
 use pickup_core::{Cancel, Error, ErrorKind, Event, Phase, Quality, Result};
@@ -24,6 +25,7 @@ use crate::{status, texts, worker};
 pub fn changed(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> HostResult<Reply> {
     // Read before anything is saved, which sets it.
     let wanted = effect.params().and_then(|params| params.int(id::TAKE)).unwrap_or(1);
+    let answered = instance.hear();
     instance.save(effect);
     if changed.is_clip {
         return Ok(Reply::Default);
@@ -39,6 +41,9 @@ pub fn changed(instance: &Instance, effect: Effect<'_>, changed: &Changed) -> Ho
         }
         id::TAKE => choose(place, |state| state.step_to(wanted)),
         id::KEEP => choose(place, TakeState::toggle_kept),
+        id::TAKE_NOTE => note_take(instance, effect),
+        // The answer to an estimate is news, and stands until the next change.
+        _ if answered => Ok(Reply::Default),
         _ => tell_if_stale(instance, effect),
     }
 }
@@ -51,6 +56,24 @@ fn choose(place: Place<'_>, change: impl FnOnce(&mut TakeState)) -> HostResult<R
     instance.note(status::chosen(&state));
     instance.change(effect, *state);
     instance.save(effect);
+    Ok(Reply::Done)
+}
+
+/// Keeps what the user noted for the take that is shown, beside it in the store.
+fn note_take(instance: &Instance, effect: Effect<'_>) -> HostResult<Reply> {
+    let params = effect.params()?;
+    let text = params.text(id::TAKE_NOTE)?;
+    let line = match instance.stored(params)? {
+        Stored::Take(state) => {
+            let take = state.shown.take;
+            match worker::with_store(|store| store.set_note(&take, &text)) {
+                Ok(()) => texts::line("statusNoted", &[("take", &take.short())]),
+                Err(error) => status::failed(id::TAKE_NOTE, &error),
+            }
+        }
+        _ => texts::line("statusNothingToNote", &[]),
+    };
+    params.set_text(id::STATUS, &line)?;
     Ok(Reply::Done)
 }
 

@@ -1,6 +1,8 @@
 //! Frames that renders have shown, for hosts that give no neighbouring frames: a shot can still be extended.
 //!
-//! They are kept for all instances together, by clip, within a fixed room: what was shown longest ago goes first.
+//! They are kept for all instances together, by clip, within a fixed room: what was shown longest ago goes first. A host
+//! does not say which clip it shows. So each instance has its own until it is gone, and then the next one that shows
+//! the same picture at the same frame number: hosts make instances anew when they like.
 
 use parking_lot::Mutex;
 use pickup_core::{Error, Result};
@@ -16,7 +18,7 @@ pub const MOST_PIXELS: usize = 832 * 480;
 /// Room for all remembered frames, in bytes: about eighty of the largest.
 const ROOM: usize = 256 << 20;
 
-static SHOWN: Mutex<Shown> = Mutex::new(Shown { frames: VecDeque::new(), bytes: 0 });
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { frames: VecDeque::new(), bytes: 0, left: Vec::new() });
 
 /// The clip of one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ impl ClipKey {
 struct Shown {
     frames: VecDeque<Remembered>,
     bytes: usize,
+    /// Clips whose instance is gone.
+    left: Vec<ClipKey>,
 }
 
 #[derive(Clone)]
@@ -51,10 +55,18 @@ impl Remembered {
     fn bytes(&self) -> usize {
         std::mem::size_of_val(self.plate.pixels.as_slice())
     }
+
+    /// Whether it can only be a frame of the same clip: the same picture, and more than one colour.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let pixels = &self.plate.pixels;
+        let plain = pixels.chunks_exact(4).all(|pixel| *pixel == pixels[..4]);
+        (self.frame, self.size) == (other.frame, other.size) && !plain && *pixels == other.plate.pixels
+    }
 }
 
 impl Shown {
     fn add(&mut self, frame: Remembered, room: usize) {
+        self.inherit(&frame);
         self.forget(|known| known.clip == frame.clip && known.frame == frame.frame);
         self.bytes += frame.bytes();
         self.frames.push_back(frame);
@@ -63,9 +75,22 @@ impl Shown {
         }
     }
 
+    /// Takes over what was shown of the clip by an instance that is gone.
+    fn inherit(&mut self, shown: &Remembered) {
+        let same = |known: &&Remembered| self.left.contains(&known.clip) && known.is_same_as(shown);
+        let Some(left) = self.frames.iter().find(same).map(|known| known.clip) else { return };
+        self.left.retain(|clip| *clip != left);
+        let own: Vec<i64> =
+            self.frames.iter().filter(|known| known.clip == shown.clip).map(|known| known.frame).collect();
+        // What this instance has shown itself is newer.
+        self.forget(|known| known.clip == left && own.contains(&known.frame));
+        self.frames.iter_mut().filter(|known| known.clip == left).for_each(|known| known.clip = shown.clip);
+    }
+
     fn forget(&mut self, which: impl Fn(&Remembered) -> bool) {
         self.frames.retain(|frame| !which(frame));
         self.bytes = self.frames.iter().map(Remembered::bytes).sum();
+        self.left.retain(|clip| self.frames.iter().any(|frame| frame.clip == *clip));
     }
 }
 
@@ -77,6 +102,19 @@ pub fn show(clip: ClipKey, frame: i64, plate: PlateBuffer, size: (u32, u32)) {
 /// Forgets a clip.
 pub fn forget(clip: ClipKey) {
     SHOWN.lock().forget(|frame| frame.clip == clip);
+}
+
+/// Leaves what was shown of a clip to the next instance that shows the same.
+pub fn leave(clip: ClipKey) {
+    let mut shown = SHOWN.lock();
+    if shown.frames.iter().any(|frame| frame.clip == clip) {
+        shown.left.push(clip);
+    }
+}
+
+/// Forgets everything.
+pub fn forget_all() {
+    SHOWN.lock().forget(|_| true);
 }
 
 /// The frames of one clip that were shown, at one moment.
@@ -168,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_same_frame_shown_again_is_kept_once_and_the_room_is_kept_to() {
-        let mut shown = Shown { frames: VecDeque::new(), bytes: 0 };
+        let mut shown = Shown { frames: VecDeque::new(), bytes: 0, left: Vec::new() };
         let clip = ClipKey::fresh();
         let mut add = |frame, room| {
             shown.add(Remembered { clip, frame, plate: Arc::new(plate(2)), size: (2, 2) }, room);
@@ -182,6 +220,40 @@ mod tests {
         assert_eq!(add(4, 100), (3, 96), "frame 2 was shown longest ago");
         let left: Vec<i64> = shown.frames.iter().map(|frame| frame.frame).collect();
         assert_eq!(left, [1, 3, 4]);
+    }
+
+    /// Frame `frame` of a film of pictures; another seed is another film.
+    fn film(frame: i64, seed: u32) -> PlateBuffer {
+        let value = |i: u32| half::f16::from_f32((i * 7 + seed + frame as u32) as f32 / 99.0);
+        PlateBuffer { width: 2, height: 2, pixels: (0..16).map(value).collect() }
+    }
+
+    #[test]
+    fn what_an_instance_leaves_is_the_next_one_s_that_shows_the_same_picture() {
+        let run = |first, last| FrameSpan { first, last };
+        let shows = |clip, frame, seed| show(clip, frame, film(frame, seed), (4, 4));
+        let (old, new, other, plain) =
+            (ClipKey::fresh(), ClipKey::fresh(), ClipKey::fresh(), ClipKey::fresh());
+        (6..9).for_each(|frame| shows(old, frame, 50));
+        shows(new, 8, 50);
+        assert_eq!(History::of(new).runs(), [run(8, 8)], "the other instance still lives");
+        leave(old);
+        shows(other, 8, 51);
+        assert_eq!(History::of(other).runs(), [run(8, 8)], "another film");
+        show(plain, 8, plate(2), (4, 4));
+        assert_eq!(History::of(plain).runs(), [run(8, 8)]);
+        shows(new, 9, 50);
+        assert_eq!(History::of(new).runs(), [run(8, 9)], "nothing tells that it is the same");
+        shows(new, 7, 50);
+        assert_eq!(History::of(new).runs(), [run(6, 9)]);
+        assert!(History::of(old).runs().is_empty());
+        // One colour tells nothing.
+        let (black, next) = (ClipKey::fresh(), ClipKey::fresh());
+        (1..4).for_each(|frame| show(black, frame, plate(3), (4, 4)));
+        leave(black);
+        show(next, 3, plate(3), (4, 4));
+        assert_eq!(History::of(next).runs(), [run(3, 3)]);
+        [black, next, new, other, plain].into_iter().for_each(forget);
     }
 
     #[test]

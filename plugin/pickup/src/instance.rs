@@ -167,26 +167,32 @@ impl Instance {
     /// Writes what is noted into the parameters. Not to be called in a render.
     pub fn save(&self, effect: Effect<'_>) {
         let Ok(params) = effect.params() else { return };
-        if let Some(answer) = self.inquiry.lock().as_mut().and_then(Inquiry::news) {
-            self.note(match answer {
-                Ok(estimate) => status::cost(estimate),
-                Err(error) => status::failed(id::ESTIMATE, error),
-            });
-        }
+        self.hear();
         // No lock is held while the host is called: it may render from inside of the call.
         let Unsaved { state, status } = std::mem::take(&mut *self.unsaved.lock());
         if let Some(state) = state {
             if params.set_text(id::TAKE_STATE, &state.to_text()).is_err() {
                 self.unsaved.lock().state.get_or_insert(state);
             } else {
-                // Where the control is missing, stepping is, too.
+                // Where the controls are missing, stepping and noting are, too.
                 let _ = params.set_int(id::TAKE, i32::try_from(state.place().0).unwrap_or(1));
+                let note = worker::with_store(|store| Ok(store.note(&state.shown.take)));
+                let _ = params.set_text(id::TAKE_NOTE, &note.unwrap_or_default());
             }
         }
         if let Some(status) = status {
             let _ = params.set_text(id::STATUS, &status);
         }
         sync_before_saving(effect, self.unsaved.lock().state.is_some());
+    }
+
+    /// Takes note of the worker's answer to what it was asked, if one has come; false without one.
+    pub fn hear(&self) -> bool {
+        let line = self.inquiry.lock().as_mut().and_then(Inquiry::news).map(|answer| match answer {
+            Ok(estimate) => status::cost(estimate),
+            Err(error) => status::failed(id::ESTIMATE, error),
+        });
+        line.map(|line| self.note(line)).is_some()
     }
 
     /// Takes note of a status line, to be written when the host allows it.
@@ -242,7 +248,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.cancel();
-        history::forget(self.clip);
+        history::leave(self.clip);
     }
 }
 

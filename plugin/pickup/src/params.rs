@@ -62,6 +62,8 @@ pub mod id {
     pub const TAKE: &str = "take";
     /// The button that lets a take stay.
     pub const KEEP: &str = "keep";
+    /// What the user noted for the take that is shown.
+    pub const TAKE_NOTE: &str = "takeNote";
     /// Which takes there are.
     pub const TAKE_STATE: &str = "takeState";
     /// Group of the span's numbers.
@@ -193,6 +195,7 @@ pub static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         text(id::STATUS, TextMode::Label, words(id::STATUS).first()),
         int(id::TAKE, 1, (1, LAST_TAKE), (1, 9)).evaluating(),
         entry(id::KEEP, ParamKind::Button),
+        text(id::TAKE_NOTE, TextMode::SingleLine, ""),
     ];
     table.extend(span_entries());
     table.extend(region_entries());
@@ -264,6 +267,7 @@ const PROMPT_PAGE: &[&str] = &[
     id::STATUS,
     id::TAKE,
     id::KEEP,
+    id::TAKE_NOTE,
 ];
 const SPAN_PAGE: &[&str] = &[
     id::SPAN_GROUP,
@@ -478,6 +482,7 @@ mod tests {
             "estimate",
             "take",
             "keep",
+            "takeNote",
             "seedMode",
             "pictureScale",
             "pictureX",

@@ -61,14 +61,15 @@ impl<'a> Picture<'a> {
         let mut runs = Vec::new();
         for y in window.y1..window.y2 {
             let row = fit.row(y);
-            let (pixels, _) = row.as_chunks::<4>();
-            let mut x = 0;
-            for run in pixels.chunk_by(|a, b| is_clear(a) == is_clear(b)) {
-                let end = x + run.len() as i32;
-                if is_clear(&run[0]) {
-                    runs.push((y, window.x1 + x, window.x1 + end));
-                }
-                x = end;
+            let mut left = row.as_chunks::<4>().0;
+            let mut x = window.x1;
+            while let Some(made) = left.iter().position(is_clear) {
+                let clear = &left[made..];
+                let count = clear.iter().position(|pixel| !is_clear(pixel)).unwrap_or(clear.len());
+                let first = x + made as i32;
+                x = first + count as i32;
+                runs.push((y, first, x));
+                left = &clear[count..];
             }
         }
         runs

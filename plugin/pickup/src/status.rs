@@ -32,7 +32,7 @@ pub struct Summary {
 
 /// Ids of the lines, and of the words of progress bars.
 #[cfg(test)]
-pub const IDS: [&str; 21] = [
+pub const IDS: [&str; 23] = [
     "statusTake",
     "statusDraft",
     "statusPlace",
@@ -48,6 +48,8 @@ pub const IDS: [&str; 21] = [
     "statusNoTime",
     "statusSomeTime",
     "statusUnknownTime",
+    "statusNoted",
+    "statusNothingToNote",
     "statusSame",
     "statusStale",
     "statusCancelled",

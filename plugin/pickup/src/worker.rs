@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::background;
+use crate::{background, history};
 
 /// Open takes that are kept for the next instance: some hosts make one for every frame.
 const OPEN_TAKES: usize = 8;
@@ -71,4 +71,5 @@ pub fn end() {
         background::run("pickup-farewell", move || drop(client));
     }
     close_takes();
+    history::forget_all();
 }

@@ -381,6 +381,13 @@ pub(crate) enum TakesCommand {
         /// Id, or its first digits
         take: String,
     },
+    /// Note something for a take, in place of what was noted before; "" for nothing
+    Note {
+        /// Id, or its first digits
+        take: String,
+        /// The note: one line of at most 500 letters
+        text: String,
+    },
     /// Compare every frame with its checksum
     Verify {
         /// Id, or its first digits [default: all]

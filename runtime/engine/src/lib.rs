@@ -16,6 +16,7 @@ mod graphs;
 mod history;
 mod join;
 mod measure;
+mod noise;
 mod parallel;
 mod pass;
 mod plan;

@@ -1,16 +1,17 @@
 //! One run of the model: canvas in, frames out.
 
-use ndarray::{Array3, Array5, s};
+use ndarray::{Array3, Array5};
 use pickup_core::{Error, MemoryPlan, Phase, Result};
 use pickup_families::vae::tiles::Tiles;
 use pickup_families::vae::{Decoder, Encoder};
-use pickup_families::{Conditioning, Family, ModelCanvas, Purpose};
+use pickup_families::{Conditioning, Family, ModelCanvas};
 use pickup_package::{LatentSpec, Manifest};
-use pickup_samplers::{Levels, Noise, Stream};
+use pickup_samplers::Levels;
 
 use crate::denoise::{Prompts, Walk, denoise};
 use crate::graphs::{Graphs, Opener};
 use crate::join::{self, Anchor, Echo};
+use crate::noise::Noises;
 use crate::plan::memory::chunk;
 use crate::plan::{Part, Pass};
 use crate::progress::Tracker;
@@ -28,6 +29,8 @@ pub(crate) struct Work<'a> {
     /// The noise levels of every pass.
     pub levels: &'a Levels,
     pub seed: u64,
+    /// Height and width of the latent grid whose noise a smaller one shares.
+    pub noise_grid: [usize; 2],
 }
 
 /// What a pass made.
@@ -48,7 +51,7 @@ impl<'a> Work<'a> {
         let given = stage.given(pass)?;
         let canvas = stage.canvas(&given, pass.spacing, self.references.to_vec());
         let conditioning = self.encode(&canvas, tracker)?;
-        let noises = Noises::new(self.seed, pass, self.manifest().latent.temporal);
+        let noises = Noises::new(self.seed, pass, self.manifest().latent.temporal, self.noise_grid);
         let noise = noises.walked(self.family.latent_shape(&canvas), conditioning.references);
         drop(canvas);
         let latent = self.denoise(noise, &noises, &conditioning, tracker)?;
@@ -152,52 +155,6 @@ impl<'a> Work<'a> {
             return Err(Error::model(format!("the VAE should give {count} frames, got {}.", frames.len())));
         }
         Ok(frames)
-    }
-}
-
-/// The noises that a seed means for one pass.
-struct Noises {
-    seed: u64,
-    /// The pass's first latent frame on the canvas, in its own latent frames.
-    first: usize,
-    spacing: usize,
-}
-
-impl Noises {
-    fn new(seed: u64, pass: &Pass, temporal: usize) -> Self {
-        let first = pass.parts.iter().find_map(|part| part.frame()).unwrap_or(0);
-        Self { seed, first: first / (pass.spacing * temporal), spacing: pass.spacing }
-    }
-
-    /// The noise that is walked, of which the first `references` frames are not of the clip. A window at the
-    /// timeline's rate gets what the whole canvas would have there, coarse passes and references have
-    /// their own.
-    fn walked(&self, shape: [usize; 5], references: usize) -> Array5<f32> {
-        let (stream, first) = match self.spacing {
-            1 => (Stream::Clip, self.first),
-            // Levels of different spacing must not share noise: canvases end far below 2^16 frames.
-            spacing => (Stream::Coarse, (spacing << 16) + self.first),
-        };
-        let [batch, channels, frames, height, width] = shape;
-        let part = |frames| [batch, channels, frames, height, width];
-        let own = Noise::new(self.seed, Stream::Reference).latent(part(references), 0);
-        let clip = Noise::new(self.seed, stream).latent(part(frames - references), first as i32);
-        let mut noise = Array5::zeros(shape);
-        noise.slice_mut(s![.., .., ..references, .., ..]).assign(&own);
-        noise.slice_mut(s![.., .., references.., .., ..]).assign(&clip);
-        noise
-    }
-
-    /// The noise that a family asks for besides. Each count of each pass has its own: a canvas has fewer than
-    /// 2^12 latent frames and a walk fewer than 2^10 steps.
-    fn drawn(&self, purpose: Purpose, count: usize, shape: [usize; 5]) -> Array5<f32> {
-        let stream = match purpose {
-            Purpose::Encoding => Stream::Encoding,
-            Purpose::Step => Stream::Step,
-            Purpose::Decoding => Stream::Decoding,
-        };
-        let place = (((self.spacing << 10) + count) << 12) + self.first;
-        Noise::new(self.seed, stream).latent(shape, place as i32)
     }
 }
 

@@ -19,6 +19,9 @@ struct Settled<'a> {
     steps: u32,
     guidance: f32,
     negative_prompt: &'a str,
+    /// The size whose noise a smaller one shares. Left out where there is none, so that ids are what they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_noise: Option<(u32, u32)>,
 }
 
 /// The id of the take that `request` makes with `package`.
@@ -32,6 +35,7 @@ pub(crate) fn take_id(request: &Request, plan: &Plan, package: &Package) -> Resu
         steps: plan.steps,
         guidance: plan.guidance.scale,
         negative_prompt: &plan.negative_prompt,
+        shared_noise: plan.shared_noise(),
     })
 }
 

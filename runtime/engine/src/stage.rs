@@ -231,6 +231,7 @@ mod tests {
         Plan {
             width: 32,
             height: 16,
+            final_size: (32, 16),
             passes: vec![pass],
             steps: 1,
             levels: Levels::Given(vec![1.0]),

@@ -9,6 +9,7 @@ use crate::fault::while_;
 
 pub(crate) const RECORD: &str = "take.json";
 pub(crate) const FRAMES: &str = "frames.bin";
+pub(crate) const NOTE: &str = "note.txt";
 const PLATE_EXTENSION: &str = "plate";
 
 /// Use is noted to this precision, so that reading a take in a loop does not write to the disk.

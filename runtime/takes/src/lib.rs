@@ -4,13 +4,14 @@
 //! <store>/plates/<aa>/<id>.plate         one known frame or reference, named by its content
 //! <store>/takes/<aa>/<id>/take.json      the record: what was asked, how it was answered
 //! <store>/takes/<aa>/<id>/frames.bin     the frames, mapped as they are
+//! <store>/takes/<aa>/<id>/note.txt       what a user noted for it, if anything
 //! <store>/tmp/                           what is being written; renamed when complete
 //! <store>/locks/                         who is making which take
 //! ```
 //!
 //! Pixels are half floats, red green blue alpha, top row first, as they are in the timeline's
 //! encoding. Everything is written aside and renamed, so a name in the store is either complete
-//! or absent; files are never changed after that. Several processes may use one store.
+//! or absent; files are never changed after that, but a note, which is written anew. Several processes may use one store.
 
 mod aside;
 mod convert;
@@ -21,6 +22,7 @@ mod gc;
 mod location;
 mod lock;
 mod map;
+mod note;
 mod part;
 mod plate;
 mod store;

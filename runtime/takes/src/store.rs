@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::aside::{clean_stale, discard_folder};
-use crate::files::{FRAMES, RECORD, create_folder, grandchildren, last_use, size, take_folder};
+use crate::files::{FRAMES, NOTE, RECORD, create_folder, grandchildren, last_use, size, take_folder};
 use crate::format::Layout;
 use crate::gc::{self, Collected, Usage};
 use crate::location::locate;
 use crate::lock::{self, TakeLock};
+use crate::note;
 use crate::plate::{self, Plate, PlateImage};
 use crate::take::{self, Take};
 use crate::writer::TakeWriter;
@@ -110,6 +111,19 @@ impl Store {
         discard_folder(&self.root, &take_folder(&self.root, &id.to_string()))
     }
 
+    /// What was noted for a take; empty where nothing was.
+    pub fn note(&self, id: &TakeId) -> String {
+        note::read(&self.root, id)
+    }
+
+    /// Notes `text` for a take, as one line of at most 500 letters, in place of what was noted before.
+    ///
+    /// # Errors
+    /// Of kind storage, if there is no such take or it cannot be written.
+    pub fn set_note(&self, id: &TakeId, text: &str) -> Result<()> {
+        note::write(&self.root, id, text)
+    }
+
     /// Waits until nobody else is making this take, and keeps others from making it.
     ///
     /// # Errors
@@ -152,5 +166,6 @@ fn entry(folder: &Path) -> Option<TakeEntry> {
     let id = folder.file_name()?.to_str()?.parse().ok()?;
     let record = folder.join(RECORD);
     let used = last_use(&record).or_else(|| last_use(folder))?;
-    Some(TakeEntry { id, bytes: size(&record) + size(&folder.join(FRAMES)), used })
+    let bytes = [RECORD, FRAMES, NOTE].iter().map(|name| size(&folder.join(name))).sum();
+    Some(TakeEntry { id, bytes, used })
 }

@@ -134,6 +134,24 @@ fn removing_takes_the_take_away_whole() {
 }
 
 #[test]
+fn a_note_is_kept_beside_the_take_and_goes_with_it() {
+    let (folder, store) = store_with();
+    let (id, other) = (take(&store, 8, 8, 1), take(&store, 8, 8, 2));
+    assert_eq!(store.note(&id), "");
+    store.set_note(&id, "  the one\nfor the trailer ").unwrap();
+    assert_eq!((&*store.note(&id), &*store.note(&other)), ("the one for the trailer", ""));
+    store.set_note(&id, &"é".repeat(900)).unwrap();
+    assert_eq!(store.note(&id), "é".repeat(500));
+    store.open_take(&id).unwrap().verify().unwrap();
+    store.set_note(&id, "").unwrap();
+    assert_eq!(store.note(&id), "");
+    assert_eq!(store.set_note(&TakeId::of(b"none"), "x").unwrap_err().kind, ErrorKind::Storage);
+    assert!(
+        store.remove(&id).unwrap() && !files_in(folder.path()).iter().any(|file| file.ends_with("note.txt"))
+    );
+}
+
+#[test]
 fn one_maker_at_a_time() {
     let (_folder, store) = store_with();
     let id = TakeId::of(b"wanted twice");

@@ -104,6 +104,32 @@ fn takes_of_a_task_are_stepped_through_and_one_is_kept() {
     assert_eq!(shown_again, [shown[0].clone(), shown[1].clone()]);
 }
 
+/// Each take has its own note, which steps with it, and the command line tells.
+#[test]
+fn what_is_noted_for_a_take_stays_with_it() {
+    let (bench, footage) = shot();
+    let noted = |scene: Scene, note: &str| scene.set("takeNote", note);
+    let first = noted(scene(&footage).set("takeNote", "too early").get().press(9), "the calm one");
+    let second =
+        noted(first.set("seed", 1).press(9).step(json!({"get": ["takeNote"]})), "the wild one").get();
+    let stepped = second.set("take", 1).step(json!({"get": ["takeNote"]}));
+    let played = play(&bench, &stepped.set("take", 2).step(json!({"get": ["takeNote"]})));
+    assert!(played.statuses()[0].contains("no take yet to note"), "{:?}", played.statuses());
+    assert!(played.statuses().last().unwrap().starts_with("Noted for take"), "{:?}", played.statuses());
+    assert_eq!(values(&played, "takeNote"), [json!(""), json!("the calm one"), json!("the wild one")]);
+    let ids = played.takes();
+    let list = bench.pickup(&["takes", "list", "--json"]).json();
+    let note_of = |id: &str| {
+        let take = list["takes"].as_array().unwrap().iter().find(|take| take["id"] == json!(id)).unwrap();
+        take["note"].clone()
+    };
+    let (calm, wild) = (&ids[1], &ids[2]);
+    assert_eq!((note_of(calm), note_of(wild)), (json!("the calm one"), json!("the wild one")));
+    assert!(bench.pickup(&["takes", "list"]).out.contains("the wild one"));
+    bench.pickup(&["takes", "note", calm, "better"]);
+    assert!(bench.pickup(&["takes", "show", calm]).out.contains("note: better"));
+}
+
 #[test]
 fn new_seeds_make_new_takes_and_the_final_of_a_draft_has_its_seed() {
     let (bench, footage) = shot();
@@ -155,4 +181,18 @@ fn a_host_without_neighbours_is_told_what_was_shown_and_what_is_needed() {
     assert!(played.statuses()[0].contains("continued from 3 of 4 frames"), "{:?}", played.statuses());
     let record = &bench.store().take(&played.takes()[0]).record;
     assert_eq!(record["request"]["job"], json!("extend_after"));
+}
+
+/// Frames belong to the clip: an instance that is made anew has them as soon as it shows one of them again.
+#[test]
+fn a_new_instance_has_the_frames_that_the_last_one_was_shown() {
+    let (bench, footage) = shot();
+    let lonely = scene(&footage).project("temporal_access", false).with("job", 2).span(8, 11);
+    let anew = lonely.look((4, 7)).step(json!({"recreate": true}));
+    let told = anew.clone().press_in_vain(8);
+    let played = play(&bench, &told);
+    assert!(played.statuses()[0].contains("none was shown yet"), "{:?}", played.statuses());
+    let played = play(&bench, &anew.look((7, 7)).press(8));
+    let status = played.statuses()[0].to_owned();
+    assert!(status.starts_with("Take ") && !status.contains("continued from"), "{status}");
 }

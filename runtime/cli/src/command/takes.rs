@@ -15,7 +15,8 @@ pub(crate) fn run(command: &TakesCommand, store: Option<&Path>, console: &Consol
     let store = Store::open(store)?;
     match command {
         TakesCommand::List => list(&store, console),
-        TakesCommand::Show { take } => show(&store.open_take(&find(&store, take)?)?, console),
+        TakesCommand::Show { take } => show(&store, &find(&store, take)?, console),
+        TakesCommand::Note { take, text } => note(&store, &find(&store, take)?, text, console),
         TakesCommand::Verify { take, remove } => verify(&store, take.as_deref(), *remove, console),
         TakesCommand::Export { take, out, overwrite, format } => {
             let take = store.open_take(&find(&store, take)?)?;
@@ -34,38 +35,43 @@ fn list(store: &Store, console: &Console) -> Result<()> {
     let entries = store.list()?;
     let usage = store.usage()?;
     let rows: Vec<_> = entries.iter().map(|entry| (entry, store.open_take(&entry.id))).collect();
-    let objects: Vec<_> = rows.iter().map(|(entry, take)| object(entry, take)).collect();
+    let objects: Vec<_> =
+        rows.iter().map(|(entry, take)| object(&store.note(&entry.id), entry, take)).collect();
     let object = json!({ "store": store.root(), "takes": objects, "bytes": usage.bytes() });
     console.result(&object, || {
-        let mut lines = vec![["take", "job", "frames", "size", "room", "prompt"].map(str::to_owned).to_vec()];
-        lines.extend(rows.iter().map(|(entry, take)| row(entry, take)));
+        let heads = ["take", "job", "frames", "size", "room", "prompt", "note"];
+        let mut lines = vec![heads.map(str::to_owned).to_vec()];
+        lines.extend(rows.iter().map(|(entry, take)| row(&store.note(&entry.id), entry, take)));
         let total = format!("{} takes, {} in {}", usage.takes, bytes(usage.bytes()), store.root().display());
         if rows.is_empty() { total } else { format!("{}\n{total}", table(&lines)) }
     });
     Ok(())
 }
 
-fn object(entry: &TakeEntry, take: &Result<Take>) -> Value {
+fn object(note: &str, entry: &TakeEntry, take: &Result<Take>) -> Value {
     let used = entry.used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     match take {
         Ok(take) => json!({
             "id": entry.id, "bytes": entry.bytes, "used": used, "frames": take.frame_count(),
             "width": take.width(), "height": take.height(), "job": take.record().request.job,
-            "prompt": take.record().request.prompt, "made_at": take.record().made_at,
+            "prompt": take.record().request.prompt, "made_at": take.record().made_at, "note": note,
         }),
-        Err(error) => json!({ "id": entry.id, "bytes": entry.bytes, "used": used, "error": error }),
+        Err(error) => {
+            json!({ "id": entry.id, "bytes": entry.bytes, "used": used, "note": note, "error": error })
+        }
     }
 }
 
-fn row(entry: &TakeEntry, take: &Result<Take>) -> Vec<String> {
+fn row(note: &str, entry: &TakeEntry, take: &Result<Take>) -> Vec<String> {
     let id = entry.id.to_string()[..12].to_owned();
+    let begun = |text: &str| text.chars().take(40).collect();
     match take {
         Ok(take) => {
             let request = &take.record().request;
             let size = format!("{}×{}", take.width(), take.height());
-            let prompt: String = request.prompt.chars().take(40).collect();
             let frames = take.frame_count().to_string();
-            vec![id, request.job.label().to_owned(), frames, size, bytes(entry.bytes), prompt]
+            let prompt = begun(&request.prompt);
+            vec![id, request.job.label().to_owned(), frames, size, bytes(entry.bytes), prompt, begun(note)]
         }
         Err(error) => vec![
             id,
@@ -74,15 +80,25 @@ fn row(entry: &TakeEntry, take: &Result<Take>) -> Vec<String> {
             String::new(),
             bytes(entry.bytes),
             error.message.clone(),
+            begun(note),
         ],
     }
 }
 
-fn show(take: &Take, console: &Console) -> Result<()> {
-    let object = json!({ "path": take.path(), "record": take.record() });
+fn show(store: &Store, id: &TakeId, console: &Console) -> Result<()> {
+    let (take, note) = (store.open_take(id)?, store.note(id));
+    let object = json!({ "path": take.path(), "record": take.record(), "note": note });
     let record = serde_json::to_string_pretty(take.record())
         .map_err(|error| Error::storage(format!("the record cannot be written as JSON: {error}.")))?;
-    console.result(&object, || format!("{record}\n{}", take.path().display()));
+    let note = if note.is_empty() { note } else { format!("\nnote: {note}") };
+    console.result(&object, || format!("{record}\n{}{note}", take.path().display()));
+    Ok(())
+}
+
+fn note(store: &Store, id: &TakeId, text: &str, console: &Console) -> Result<()> {
+    store.set_note(id, text)?;
+    let note = store.note(id);
+    console.result(&json!({ "id": id, "note": note }), || format!("{}: {note}", id.short()));
     Ok(())
 }
 

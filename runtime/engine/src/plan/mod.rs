@@ -11,7 +11,7 @@ pub(crate) use range::LEAST_CONTEXT;
 pub use size::model_size;
 pub use windows::{Part, Pass, Rule, schedule};
 
-use pickup_core::{Request, Result, Slot};
+use pickup_core::{Quality, Request, Result, Slot};
 use pickup_package::Manifest;
 use pickup_samplers::{Guidance, Levels};
 
@@ -24,6 +24,8 @@ pub struct Plan {
     pub width: u32,
     /// Height at which the model works, in pixels.
     pub height: u32,
+    /// Width and height at which a Final of the same works, in pixels: where that is larger its noise is shared.
+    pub final_size: (u32, u32),
     /// What the model makes in each run, in order.
     pub passes: Vec<Pass>,
     /// Denoising steps of each pass.
@@ -57,7 +59,9 @@ impl Plan {
         let continues = canvas.slots.iter().any(|slot| *slot != Slot::Unknown);
         let preset = manifest.presets.of(request.settings.quality, continues);
         let scale = request.settings.scale.unwrap_or(preset.scale);
-        let (width, height) = model_size(canvas.width, canvas.height, scale, &manifest.limits)?;
+        let size = |scale| model_size(canvas.width, canvas.height, scale, &manifest.limits);
+        let (width, height) = size(scale)?;
+        let final_size = size(manifest.presets.of(Quality::Final, continues).scale)?;
         let steps = request.settings.steps.unwrap_or(preset.steps);
         let guidance = Guidance {
             scale: request.settings.guidance.unwrap_or(preset.guidance),
@@ -68,6 +72,7 @@ impl Plan {
         let mut plan = Self {
             width,
             height,
+            final_size,
             passes,
             steps,
             levels: pickup_families::levels(&manifest.sampler, preset, steps as usize),
@@ -80,6 +85,13 @@ impl Plan {
         plan.work = plan.passes.iter().map(|pass| plan.pass_work(pass, references, manifest)).sum();
         plan.loads = memory::loads(&plan, (canvas.width, canvas.height), references, manifest);
         Ok(plan)
+    }
+
+    /// The size whose noise is shared, where that is not this plan's own.
+    pub fn shared_noise(&self) -> Option<(u32, u32)> {
+        let (width, height) = self.final_size;
+        let smaller = self.width <= width && self.height <= height;
+        Some(self.final_size).filter(|_| smaller && (self.width, self.height) != (width, height))
     }
 
     /// Whether the transformer runs twice in any step.
