@@ -305,6 +305,7 @@ mod tests {
             model: "starter".into(),
             job: JobChoice::Auto,
             span: None,
+            frame: None,
             context_frames: 9,
             references: vec![],
             quality,

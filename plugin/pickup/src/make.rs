@@ -97,7 +97,7 @@ pub fn outline(
 ) -> Result<(FrameSpan, Request)> {
     let (timeline, _) = timeline(place)?;
     let mut footage = Heard { footage: footage(place)?, cancel, watch };
-    let plan = plan(place, values.wish(), &mut footage)?;
+    let plan = plan(place, values, &mut footage)?;
     let pictures = clips::count_references(place.effect);
     Ok((plan.span, request::outline(values, &plan, &mut footage, pictures, timeline)?))
 }
@@ -123,7 +123,7 @@ fn prepare(place: Place<'_>, values: &Values, cancel: &Cancel, watch: &mut dyn W
     let mut warnings = Vec::from_iter(warning);
     let pictures = clips::references(place.effect, place.now)?;
     let mut footage = Heard { footage: footage(place)?, cancel, watch };
-    let plan = plan(place, values.wish(), &mut footage)?;
+    let plan = plan(place, values, &mut footage)?;
     warnings.extend(few_remembered(place, values, &plan));
     let request =
         worker::with_store(|store| request::build(values, &plan, &mut footage, &pictures, timeline, store))?;
@@ -212,7 +212,19 @@ fn is_lonely(place: Place<'_>, job: JobChoice) -> bool {
     place.instance.role == Role::Fill && job != JobChoice::Generate && !Quirks::current().neighbours
 }
 
-fn plan(place: Place<'_>, mut wish: Wish, footage: &mut dyn Plates) -> Result<Plan> {
+/// What is made. Where no span is found, the one frame that is named is the span.
+fn plan(place: Place<'_>, values: &Values, footage: &mut dyn Plates) -> Result<Plan> {
+    let wish = values.wish();
+    let found = plan_of(place, wish, footage);
+    match (&found, values.frame) {
+        (Err(error), Some(frame)) if error.kind == ErrorKind::Usage => {
+            plan_of(place, Wish { span: Some(FrameSpan { first: frame, last: frame }), ..wish }, footage)
+        }
+        _ => found,
+    }
+}
+
+fn plan_of(place: Place<'_>, mut wish: Wish, footage: &mut dyn Plates) -> Result<Plan> {
     if place.instance.role == Role::Generate {
         wish.job = JobChoice::Generate;
         wish.span = wish.span.or_else(|| Some(generator_span(place.effect)));

@@ -311,6 +311,9 @@ pub struct Values {
     pub job: JobChoice,
     /// The user's span, if one is set.
     pub span: Option<FrameSpan>,
+    /// The one frame that both numbers of the span name, if it is not 0: it is made where no span is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<i64>,
     /// Frames to continue from, on each side; 1 to 64.
     pub context_frames: usize,
     /// Reference pictures, in order of weight.
@@ -367,6 +370,7 @@ impl Values {
             model: if model.trim().is_empty() { DEFAULT_MODEL.to_owned() } else { model.trim().to_owned() },
             job,
             span: user_span(params)?,
+            frame: named_frame(params)?,
             context_frames: usize::try_from(params.int(id::CONTEXT_FRAMES)?).unwrap_or(1).clamp(1, 64),
             references: references
                 .iter()
@@ -418,6 +422,12 @@ pub fn job(params: Params<'_>) -> pickup_ofx::Result<JobChoice> {
 pub fn user_span(params: Params<'_>) -> pickup_ofx::Result<Option<FrameSpan>> {
     let (first, last) = (params.int(id::SPAN_START)?, params.int(id::SPAN_END)?);
     Ok((first != last).then_some(FrameSpan { first: first.into(), last: last.into() }))
+}
+
+/// The frame that start and end of the span both name; `None` for 0, or where they name two.
+fn named_frame(params: Params<'_>) -> pickup_ofx::Result<Option<i64>> {
+    let (first, last) = (params.int(id::SPAN_START)?, params.int(id::SPAN_END)?);
+    Ok((first == last && first != 0).then_some(first.into()))
 }
 
 /// What a render without a take does.
@@ -552,6 +562,7 @@ mod tests {
             model: "starter".into(),
             job: JobChoice::Auto,
             span: None,
+            frame: None,
             context_frames: 8,
             references: vec![],
             quality: Quality::Final,
@@ -566,6 +577,7 @@ mod tests {
         assert_ne!(base.hash(), Values { seed: 1, ..base.clone() }.hash());
         let region = |left| Some(Part::Without(Region { left, top: 0.0, width: 0.1, height: 0.1 }));
         assert_ne!(base.hash(), Values { part: region(0.1), ..base.clone() }.hash());
+        assert_ne!(base.hash(), Values { frame: Some(3), ..base.clone() }.hash());
         let draft = Values { seed: 1, quality: Quality::Draft, steps: Some(3), ..base.clone() };
         assert_eq!(base.task(), draft.task());
         assert_ne!(base.task(), Values { prompt: "b".into(), ..base.clone() }.task());

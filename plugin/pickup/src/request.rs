@@ -179,6 +179,7 @@ mod tests {
             model: "starter".into(),
             job: JobChoice::Auto,
             span: Some(FrameSpan { first: 2, last: 4 }),
+            frame: None,
             context_frames: 2,
             references: vec![],
             quality: Quality::Draft,
