@@ -31,8 +31,8 @@ static TURN: Mutex<()> = Mutex::new(());
 #[derive(Debug)]
 pub(crate) struct Stopped(pub(crate) String);
 
-/// How long a process may take to leave after the plugin was unloaded.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long a process, and the pipes to it, may take to go after the plugin was unloaded.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// Runs a plan.
 ///
@@ -51,17 +51,19 @@ pub fn run(plan: &Plan, listener: Listener) -> Result<Report, HostError> {
         report.failures.push(why);
     }
     finish(plan, &host, &mut report);
-    report.left = left(files_before);
+    report.left = left(files_before, host.manners().tidies_up);
     if !plan.close_library {
         bundle.keep();
     }
     Ok(report)
 }
 
-/// What is left; processes that were told to leave are given a moment.
-fn left(files_before: Option<usize>) -> Left {
+/// What is left. Where the plugin was `unloaded`, processes that were told to leave, and the pipes to them, are given a
+/// moment to go.
+fn left(files_before: Option<usize>, unloaded: bool) -> Left {
     let deadline = Instant::now() + LEAVING;
-    while !system::children().is_empty() && Instant::now() < deadline {
+    let still_there = || !system::children().is_empty() || system::open_files() > files_before;
+    while unloaded && still_there() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
     Left { files_before, files_after: system::open_files(), processes: system::children().len() }
