@@ -112,9 +112,10 @@ pub fn leave(clip: ClipKey) {
     }
 }
 
-/// Forgets everything.
-pub fn forget_all() {
-    SHOWN.lock().forget(|_| true);
+/// Forgets everything; what was remembered goes when the answer is dropped, which takes its time.
+#[must_use]
+pub fn take_all() -> impl Send + 'static {
+    std::mem::replace(&mut *SHOWN.lock(), Shown { frames: VecDeque::new(), bytes: 0, left: Vec::new() })
 }
 
 /// The frames of one clip that were shown, at one moment.

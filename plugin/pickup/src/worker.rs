@@ -71,5 +71,6 @@ pub fn end() {
         background::run("pickup-farewell", move || drop(client));
     }
     close_takes();
-    history::forget_all();
+    let remembered = history::take_all();
+    background::run("pickup-forgetting", move || drop(remembered));
 }
