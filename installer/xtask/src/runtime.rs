@@ -32,16 +32,17 @@ struct Pin {
 #[cfg(not(windows))]
 const PLAIN: Pin = Pin {
     distribution: "onnxruntime",
-    version: "1.31.1",
+    version: "1.32.0",
     platform: "manylinux_2_28_x86_64",
-    wheel_sha256: "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536",
+    wheel_sha256: "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
     files: &[
-        "onnxruntime/capi/libonnxruntime.so.1.31.1",
+        "onnxruntime/capi/libonnxruntime.so.1.32.0",
         "onnxruntime/LICENSE",
         "onnxruntime/ThirdPartyNotices.txt",
     ],
 };
 
+/// The newest wheel for CUDA.
 #[cfg(not(windows))]
 const CUDA: Option<Pin> = Some(Pin {
     distribution: "onnxruntime-gpu",

@@ -10,10 +10,11 @@ use crate::pin;
 const NAMES: [&str; 1] = ["onnxruntime.dll"];
 /// Exact file names of the library, the wanted version first.
 #[cfg(target_os = "macos")]
-const NAMES: [&str; 2] = ["libonnxruntime.1.31.1.dylib", "libonnxruntime.dylib"];
-/// Exact file names of the library, the wanted version first.
+const NAMES: [&str; 2] = ["libonnxruntime.1.32.0.dylib", "libonnxruntime.dylib"];
+/// Exact file names of the library, the wanted version first; the second is the newest for CUDA.
 #[cfg(not(any(target_os = "windows", target_os = "macos")))]
-const NAMES: [&str; 3] = ["libonnxruntime.so.1.31.1", "libonnxruntime.so.1", "libonnxruntime.so"];
+const NAMES: [&str; 4] =
+    ["libonnxruntime.so.1.32.0", "libonnxruntime.so.1.31.1", "libonnxruntime.so.1", "libonnxruntime.so"];
 
 /// Names a library file, over everything else.
 const VARIABLE: &str = "PICKUP_ONNXRUNTIME";

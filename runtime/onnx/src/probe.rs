@@ -6,7 +6,7 @@ use pickup_core::{Error, Result};
 use std::ffi::CStr;
 use std::path::Path;
 
-/// The version that the library at `path` reports ("1.31.1").
+/// The version that the library at `path` reports ("1.32.0").
 ///
 /// # Errors
 /// If the file cannot be loaded, is not ONNX Runtime, or is older than the API that Pickup speaks.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::failure::failure;
-use crate::{Decision, Library, Session, placement, probe, provider, widened};
+use crate::{Decision, Library, Session, placement, probe, provider, system, widened};
 
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
 static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
@@ -58,7 +58,7 @@ impl Runtime {
     }
 
     fn load_first(path: &Path) -> Result<Self> {
-        crate::system::search_beside(path);
+        system::search_beside(path);
         let threads = threads(std::env::var("PICKUP_THREADS").ok().as_deref())?;
         let version = probe::version(path)?.into();
         let builder = ort::init_from(path)
@@ -73,7 +73,7 @@ impl Runtime {
         Ok(Self { environment, version, threads, decisions: Arc::default() })
     }
 
-    /// The library's version ("1.31.1").
+    /// The library's version ("1.32.0").
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -98,7 +98,11 @@ impl Runtime {
     /// # Errors
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
-        let builder = self.builder(provider, are_small(path));
+        let small = are_small(path);
+        if !small && provider == Provider::Cpu {
+            system::give_back_at_once();
+        }
+        let builder = self.builder(provider, small);
         Session::new(commit(builder, path, widened_for(provider, path).as_deref(), cancel)?, path, provider)
     }
 

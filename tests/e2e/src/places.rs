@@ -20,7 +20,7 @@ pub fn test_host() -> PathBuf {
 /// ONNX Runtime's library.
 pub fn library() -> PathBuf {
     place("PICKUP_ONNXRUNTIME", || {
-        let names = ["libonnxruntime.so.1.31.1", "onnxruntime.dll", "libonnxruntime.1.31.1.dylib"];
+        let names = ["libonnxruntime.so.1.32.0", "onnxruntime.dll", "libonnxruntime.1.32.0.dylib"];
         let found = names.map(|name| target().join("onnxruntime").join(name));
         found.iter().find(|path| path.is_file()).unwrap_or(&found[0]).clone()
     })

@@ -118,7 +118,7 @@ fn acceptance_a_wrong_library_is_told() {
     let desk = Desk::new();
     let text = desk.bench.path("library.txt");
     std::fs::write(&text, "This is no library.\n".repeat(50)).unwrap();
-    let cut = desk.bench.path("libonnxruntime.so.1.31.1");
+    let cut = desk.bench.path("libonnxruntime.so.1.32.0");
     let whole = std::fs::read(library()).unwrap();
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let absent = desk.bench.path("absent.so");

@@ -63,7 +63,7 @@ fn acceptance_a_broken_installation_is_told_in_the_editor() {
     let footage = bench.footage("footage", 0..8, SIZE);
     let text = bench.path("library.txt");
     std::fs::write(&text, "no library").unwrap();
-    let cut = bench.path("libonnxruntime.so.1.31.1");
+    let cut = bench.path("libonnxruntime.so.1.32.0");
     let whole = std::fs::read(library()).unwrap();
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let nowhere = bench.path("nowhere");

@@ -14,8 +14,9 @@ use super::{Part, Pass, Plan};
 const VAE_PIXELS: usize = 4 * 480 * 272;
 /// Most latent frames of one run of the VAE; each run is a point at which progress is seen.
 const VAE_MOST: usize = 8;
-/// Share of the room that a model which stays open between jobs may take.
-const STAYS: f64 = 0.5;
+/// Share of the room that a model which stays open between jobs may take. The host has its frames there, too, and opening a
+/// large component again costs a second, as its weights are mapped.
+const STAYS: f64 = 0.25;
 /// The same in bytes, where nobody knows the room, as on a GPU.
 const STAYS_UNKNOWN: u64 = 6_000_000_000;
 /// Frames that are brought to the timeline's size at once.
