@@ -29,6 +29,11 @@ pub struct Runtime {
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 const FOLDED: (&str, &str) = ("optimization.constant_folding_max_output_size_in_bytes", "1048576");
 
+/// Threads wait for their next piece of work in a loop; with this, not beyond the end of a run (the same header).
+/// Each session has its own threads, so those of the last graph would take the processor from the next one's: a small VAE that
+/// goes from graph to graph takes three times as long.
+const RESTING: (&str, &str) = ("session.force_spinning_stop", "1");
+
 /// Bytes of weights up to which they are copied for speed.
 const PREPACKED: u64 = 64 << 20;
 
@@ -55,6 +60,11 @@ impl Runtime {
         let runtime = Self::load_first(library.path())?;
         *loaded = Some((library.path().to_owned(), runtime.clone()));
         Ok(runtime)
+    }
+
+    /// What this process has loaded.
+    pub fn loaded() -> Option<Self> {
+        LOADED.lock().as_ref().map(|(_, runtime)| runtime.clone())
     }
 
     fn load_first(path: &Path) -> Result<Self> {
@@ -136,6 +146,7 @@ impl Runtime {
             .with_optimization_level(level)?
             .with_memory_pattern(false)?
             .with_deterministic_compute(true)?
+            .with_config_entry(RESTING.0, RESTING.1)?
             .with_log_level(ort::logging::LogLevel::Warning)?;
         if !small && provider == Provider::Cpu {
             // Each constant that is not folded for its size would be told as a warning.

@@ -25,7 +25,8 @@ static OWN: OnceLock<u64> = OnceLock::new();
 /// # Errors
 /// If there is no sound library, or no provider that `choice` allows works.
 pub(crate) fn connect(choice: ProviderChoice) -> Result<Source> {
-    let runtime = Runtime::load(&Library::find()?)?;
+    // Finding the library hashes it, which takes 23 ms: once is enough.
+    let runtime = Runtime::loaded().map_or_else(|| Runtime::load(&Library::find()?), Ok)?;
     let decision = runtime.decide(choice)?;
     let own = *OWN.get_or_init(|| system::resident_memory().unwrap_or_default());
     let limit = limit(std::env::var("PICKUP_MEMORY").ok().as_deref())?;
