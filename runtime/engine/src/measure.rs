@@ -13,7 +13,7 @@ use crate::run::Connect;
 use crate::{Engine, Load, Loads, Plan};
 
 /// Latent frames of the shorter and of the longer jobs.
-const LATENTS: [usize; 2] = [2, 4];
+const LATENTS: [usize; 2] = [2, 7];
 
 /// Side of the smaller frames in pixels, at least.
 const LEAST_SIDE: f64 = 64.0;

@@ -157,8 +157,8 @@ fn an_estimate_is_made_from_past_runs_and_makes_nothing() {
         button(asked, "estimate", 9).get()
     };
     let after = estimate(estimate(scene(&footage).span(SPAN.0, SPAN.1)).press(9)).set("seed", 9);
-    // Whatever is changed shows the answer, too.
-    let asked = button(after, "estimate", 9).step(json!({"wait": 4}));
+    // An answer that does not come at once is shown by whatever is changed next.
+    let asked = button(after, "estimate", 9).get().step(json!({"wait": 4}));
     let played = play(&bench, &asked.step(json!({"set": {"contextFrames": 4}})).get());
     let statuses = played.statuses();
     assert!(
@@ -166,7 +166,7 @@ fn an_estimate_is_made_from_past_runs_and_makes_nothing() {
         "{statuses:?}"
     );
     assert!(statuses[2].contains("made before"), "{statuses:?}");
-    assert!(statuses[3].starts_with("Generate takes about"), "{statuses:?}");
+    assert!(statuses[3..].iter().any(|status| status.starts_with("Generate takes about")), "{statuses:?}");
     assert_eq!(bench.store().takes().len(), 1);
 }
 
