@@ -33,7 +33,7 @@ PUBLISHED = {
     "limits": {"size_multiple": 32, "frame_multiple": 8, "frame_offset": 1, "min_frames": 9, "max_frames": 249,
                "max_pixels": 1216 * 704, "native_pixels": 768 * 512, "min_side": 256, "max_side": 1280},
     "frame_rate": {"native": [24, 1], "follows_timeline": True},
-    "presets": {"draft": {"steps": 20, "guidance": 3.0, "scale": 0.6}, "final": {"steps": 40, "guidance": 3.0}},
+    "presets": {"draft": {"steps": 20, "guidance": 3.0}, "final": {"steps": 40, "guidance": 3.0}},
     "guidance_default_negative": "blurred, jerky motion, warped shapes, low quality, compression artefacts",
 }
 

@@ -23,7 +23,7 @@ PUBLISHED = {
     "limits": {"size_multiple": 32, "frame_multiple": 4, "frame_offset": 1, "min_frames": 5, "max_frames": 121,
                "max_pixels": 1280 * 704, "native_pixels": 1280 * 704, "min_side": 256, "max_side": 1280},
     "frame_rate": {"native": [24, 1], "follows_timeline": True},
-    "presets": {"draft": {"steps": 20, "guidance": 5.0, "scale": 0.6}, "final": {"steps": 50, "guidance": 5.0}},
+    "presets": {"draft": {"steps": 20, "guidance": 5.0}, "final": {"steps": 50, "guidance": 5.0}},
 }
 
 

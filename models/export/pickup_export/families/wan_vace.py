@@ -23,7 +23,7 @@ PUBLISHED = {
     "limits": {"size_multiple": 16, "frame_multiple": 4, "frame_offset": 1, "min_frames": 5, "max_frames": 81,
                "max_pixels": 832 * 480, "native_pixels": 832 * 480, "min_side": 128, "max_side": 1280},
     "frame_rate": {"native": [16, 1], "follows_timeline": True},
-    "presets": {"draft": {"steps": 15, "guidance": 5.0, "scale": 0.6}, "final": {"steps": 30, "guidance": 5.0}},
+    "presets": {"draft": {"steps": 15, "guidance": 5.0}, "final": {"steps": 30, "guidance": 5.0}},
 }
 
 
