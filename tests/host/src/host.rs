@@ -1,5 +1,6 @@
 //! The running host: one at a time in a process, as the suites have no argument that tells hosts apart.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -216,7 +217,8 @@ impl Host {
             return (kOfxStatReplyDefault, Duration::ZERO);
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let before = (!call.action.may_start_processes()).then(system::children);
+        let before =
+            (!call.action.may_start_processes()).then(|| (system::children(), system::other_threads()));
         let (status, took) =
             self.during(call, || plugin.call(call.action.name(), call.effect, in_args, out_args));
         self.check_status(call.action, status);
@@ -224,8 +226,8 @@ impl Host {
         if call.action.only_asks() {
             self.check_time(call.action, took);
         }
-        if let Some(before) = before {
-            self.check_processes(call.action, &before);
+        if let Some((children, threads)) = before {
+            self.check_processes(call.action, &children, &threads);
         }
         (status, took)
     }
@@ -255,8 +257,10 @@ impl Host {
         }
     }
 
-    fn check_processes(&self, action: Action, before: &std::collections::BTreeSet<u32>) {
-        if system::children().difference(before).next().is_some() {
+    /// Reports a process that is none of those `before`. What threads started that were there already is another action's.
+    fn check_processes(&self, action: Action, before: &BTreeSet<u32>, threads: &BTreeSet<u32>) {
+        let others = system::children_of(threads);
+        if system::children().difference(before).any(|child| !others.contains(child)) {
             let detail = "a process was started".to_owned();
             self.world.lock().log.add(
                 ViolationKind::ProcessStarted,
