@@ -11,9 +11,10 @@ use crate::footage::{Footage, Side};
 use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::make::DEFAULT_SPAN;
-use crate::params::{self, OnRender};
+use crate::params::id;
 use crate::render::{frame_of, remembers};
 use crate::role::Role;
+use crate::values::{self, OnRender};
 
 /// The picture's size where neither host nor take says.
 const FALLBACK: RectD = RectD { x1: 0.0, y1: 0.0, x2: 1920.0, y2: 1080.0 };
@@ -52,7 +53,7 @@ pub fn identity(
         Shows::Problem(_, Some(span)) => (span.contains(frame), true),
         Shows::Problem(_, None) => (true, true),
     };
-    let user_span = params::user_span(params)?.map(|span| span.contains(frame));
+    let user_span = values::user_span(params)?.map(|span| span.contains(frame));
     if covered || !is_source(user_span, elsewhere) {
         return Ok(Reply::Default);
     }
@@ -96,16 +97,16 @@ pub fn region(instance: &Instance, effect: Effect<'_>, time: f64, answer: Region
 pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: FramesAnswer<'_>) -> Result<Reply> {
     let params = effect.params()?;
     let alone = instance.role == Role::Generate || !Quirks::current().neighbours;
-    if alone || params::on_render(params)? == OnRender::UseTake {
+    if alone || values::on_render(params)? == OnRender::UseTake {
         return Ok(Reply::Default);
     }
     let frame = frame_of(time);
     let covered = matches!(instance.shows(params)?, Shows::Take(_, note) if note.span.contains(frame));
     let transition = clips::transition_span(effect, params, frame)?;
     // Without a span nothing is made in a render, so no other frame is read.
-    let span = params::user_span(params)?.or(transition).filter(|span| span.contains(frame));
+    let span = values::user_span(params)?.or(transition).filter(|span| span.contains(frame));
     let Some(span) = span.filter(|_| !covered) else { return Ok(Reply::Default) };
-    let context = i64::from(params.int(params::id::CONTEXT_FRAMES)?);
+    let context = i64::from(params.int(id::CONTEXT_FRAMES)?);
     let inputs = Inputs::of(instance.role, effect);
     let footage = ClipFootage::new(inputs, transition);
     let before = footage.edge(Side::Before, span.first - 1);
@@ -123,7 +124,7 @@ pub fn frames(instance: &Instance, effect: Effect<'_>, time: f64, answer: Frames
         answer.set(name, &ranges)
     };
     let whole = |clip: &Clip<'_>| clips::range(clip).map_or(now, |range| (range.first, range.last));
-    let far = params::job(params)?.looks_far();
+    let far = values::job(params)?.looks_far();
     for ((clip, name), near) in sides.into_iter().zip([before, after]) {
         let Some(clip) = clip else { continue };
         let all @ (first, last) = whole(&clip);
@@ -171,7 +172,7 @@ pub fn time_domain(instance: &Instance, effect: Effect<'_>, answer: TimeDomainAn
         _ => None,
     };
     // Not what the host says about the output clip: it may be asking in order to find that out.
-    let span = params::user_span(params)?.or(of_take).filter(|span| span.count() > 0).unwrap_or(DEFAULT_SPAN);
+    let span = values::user_span(params)?.or(of_take).filter(|span| span.count() > 0).unwrap_or(DEFAULT_SPAN);
     answer.set(span.first as f64, span.last as f64)?;
     Ok(Reply::Done)
 }

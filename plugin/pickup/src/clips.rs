@@ -246,15 +246,14 @@ impl<'h> ClipFootage<'h> {
             .filter(|span| span.count() > 0);
         Self { inputs, between: transition.or(apart), seen: HashMap::new() }
     }
-}
 
-impl<'h> ClipFootage<'h> {
+    fn image(&self, side: Side, frame_number: i64) -> Result<Option<Image<'h>>> {
+        self.inputs.on(side).map_or(Ok(None), |clip| frame(&clip, frame_number as f64))
+    }
+
     fn picture(&self, side: Side, frame_number: i64) -> Result<Image<'h>> {
-        let image = match self.inputs.on(side) {
-            Some(clip) => frame(&clip, frame_number as f64)?,
-            None => None,
-        };
-        image.ok_or_else(|| Error::input(format!("the host has no picture for frame {frame_number}.")))
+        self.image(side, frame_number)?
+            .ok_or_else(|| Error::input(format!("the host has no picture for frame {frame_number}.")))
     }
 }
 
@@ -263,18 +262,14 @@ impl Footage for ClipFootage<'_> {
         if let Some(look) = self.seen.get(&(side, frame_number)) {
             return Ok(*look);
         }
-        let image = match self.inputs.on(side) {
-            Some(clip) => frame(&clip, frame_number as f64)?,
-            None => None,
-        };
+        let image = self.image(side, frame_number)?;
         let look = image.as_ref().map_or(Look::Missing, look::look);
         self.seen.insert((side, frame_number), look);
         Ok(look)
     }
 
     fn sketch(&mut self, side: Side, frame_number: i64) -> Result<Sketch> {
-        let Some(clip) = self.inputs.on(side) else { return Ok(Sketch::default()) };
-        Ok(frame(&clip, frame_number as f64)?.as_ref().map(look::sketch).unwrap_or_default())
+        Ok(self.image(side, frame_number)?.as_ref().map(look::sketch).unwrap_or_default())
     }
 
     fn range(&self, side: Side) -> Option<FrameSpan> {

@@ -14,8 +14,9 @@ use crate::footage::FrameSpan;
 use crate::inquiry::Inquiry;
 use crate::instance::{Instance, newer};
 use crate::make::{Made, Place, Watch, find_gap, make, outline};
-use crate::params::{Values, id};
+use crate::params::id;
 use crate::state::{Stored, TakeState};
+use crate::values::Values;
 use crate::{status, texts, worker};
 
 /// What a change of a parameter by the user leads to.
@@ -293,9 +294,9 @@ impl Watch for Bar<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::OnRender;
     use crate::span::JobChoice;
     use crate::state::TakeNote;
+    use crate::values::OnRender;
     use pickup_core::TakeId;
 
     fn values(quality: Quality, new_seed: bool) -> Values {

@@ -84,7 +84,8 @@ impl Quirks {
             Profile::Resolve | Profile::Fusion => Self { scale_is_trusted: false, ..plain },
             // MLT makes and destroys an instance for every frame, unless the plugin is declared unsafe; frames
             // that were shown could not be remembered. Whatever it says, other times give the current frame.
-            // Buttons never reach the plugin, and where a render fails it shows the source. It leaves the scale out, and has no thumbnails of effects.
+            // Buttons never reach the plugin, and where a render fails it shows the source. It leaves the scale out,
+            // and has no thumbnails of effects.
             Profile::Mlt => Self {
                 thread_safety: ThreadSafety::Unsafe,
                 neighbours: false,

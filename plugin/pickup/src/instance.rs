@@ -11,9 +11,10 @@ use crate::footage::FrameSpan;
 use crate::history::{self, ClipKey};
 use crate::hosts::Quirks;
 use crate::inquiry::Inquiry;
-use crate::params::{Values, id};
+use crate::params::id;
 use crate::role::Role;
 use crate::state::{Stored, TakeNote, TakeState};
+use crate::values::Values;
 use crate::{status, worker};
 
 /// How long a take that could not be opened, or made, is not tried again.

@@ -7,6 +7,7 @@
 //!         ├─ render ───┴─▶ make ─▶ span, gap (what), clips / history (from what), request ─▶ worker ─▶ take
 //!         │    └─ choice (in which order) ─▶ picture (a take's frame), source rows, slate
 //!         └─ answers (identity, regions, frames, time)
+//! values: what the parameters say, read at one moment
 //! inquiry: what a job would cost, asked in the background
 //! instance: the take that is shown, the job that runs, what is still to be saved (state, status)
 //! footage: what frames look like, as `span` and `gap` see them; knows no host
@@ -43,6 +44,7 @@ mod span;
 mod state;
 mod status;
 mod texts;
+mod values;
 mod worker;
 
 pickup_ofx::export_plugins!(plugin::Fill, plugin::Generate);

@@ -11,12 +11,12 @@ use crate::footage::{Footage, FrameSpan, Look, Plates, Side, Sketch};
 use crate::history::History;
 use crate::hosts::Quirks;
 use crate::instance::Instance;
-use crate::params::{Part, Values};
 use crate::request::{self, Timeline};
 use crate::role::Role;
 use crate::span::{self, JobChoice, Plan, Wish, settle};
 use crate::state::TakeNote;
 use crate::status::Summary;
+use crate::values::{Part, Values};
 use crate::worker;
 
 /// A generator's frames where neither user nor host says which: 49, a length that every model knows.

@@ -18,12 +18,13 @@ use crate::hosts::Quirks;
 use crate::instance::{Instance, Shows};
 use crate::look;
 use crate::make::{Made, Place, Watch, generator_span, make, project_size};
-use crate::params::{self, OnRender, Values, id};
+use crate::params::id;
 use crate::picture::Picture;
 use crate::role::Role;
 use crate::slate::{Slate, Words};
 use crate::state::TakeNote;
 use crate::status;
+use crate::values::{self, OnRender, Values};
 
 /// Renders one frame.
 ///
@@ -102,8 +103,8 @@ fn situation(
         Shows::Problem(_, Some(span)) => span.contains(frame),
         _ => false,
     };
-    let wanted = params::on_render(params)? == OnRender::Generate;
-    let span = match (params::user_span(params)?, instance.role) {
+    let wanted = values::on_render(params)? == OnRender::Generate;
+    let span = match (values::user_span(params)?, instance.role) {
         (None, Role::Generate) => Some(generator_span(effect)),
         (None, Role::Fill) if wanted => clips::transition_span(effect, params, frame)?,
         (span, _) => span,
@@ -250,7 +251,7 @@ pub fn remembers(instance: &Instance, params: Params<'_>) -> bool {
     let quirks = Quirks::current();
     instance.role == Role::Fill
         && !quirks.neighbours
-        && (quirks.buttons || params::on_render(params).is_ok_and(|choice| choice == OnRender::Generate))
+        && (quirks.buttons || values::on_render(params).is_ok_and(|choice| choice == OnRender::Generate))
 }
 
 fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {

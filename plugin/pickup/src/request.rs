@@ -4,9 +4,9 @@ use pickup_core::{Canvas, Error, FrameRate, PlateId, Request, Result, Settings, 
 use pickup_takes::{PlateBuffer, Store};
 
 use crate::footage::{Plates, Side};
-use crate::params::{Part, Values};
 use crate::references;
 use crate::span::Plan;
+use crate::values::{Part, Values};
 
 /// What a canvas needs besides frames.
 #[derive(Clone, Copy, Debug)]
@@ -166,8 +166,8 @@ mod tests {
     use super::*;
     use crate::footage::FrameSpan;
     use crate::history::{self, ClipKey, History};
-    use crate::params::OnRender;
     use crate::span::{JobChoice, settle};
+    use crate::values::OnRender;
     use half::f16;
     use pickup_core::{Job, Quality};
     use pickup_takes::{Placement, Region};

@@ -306,11 +306,7 @@ impl Job<'_> {
             references: &references,
             levels: &plan.levels,
             seed: self.request.settings.seed,
-            noise_grid: {
-                let (width, height) = plan.final_size;
-                let spatial = package.manifest().latent.spatial;
-                [height as usize / spatial, width as usize / spatial]
-            },
+            noise_grid: plan.noise_grid(package.manifest().latent.spatial),
         };
         let mut details = Details::default();
         let mut done = 0.0;

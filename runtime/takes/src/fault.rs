@@ -1,6 +1,6 @@
 //! How the store's failures are told.
 
-use pickup_core::Error;
+use pickup_core::{Error, TakeId};
 use std::io;
 use std::path::Path;
 
@@ -13,6 +13,12 @@ pub(crate) fn storage(doing: &str, path: &Path, error: &io::Error) -> Error {
 /// For `map_err`.
 pub(crate) fn while_<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
     move |error| storage(doing, path, &error)
+}
+
+/// The take is not in the store in `root`.
+pub(crate) fn missing(root: &Path, take: &TakeId) -> Error {
+    Error::storage(format!("the take {} is not in the store {}.", take.short(), root.display()))
+        .hint("Generate again, or set PICKUP_STORE to the store that has it.")
 }
 
 /// `what` is not as it was written: `why`.

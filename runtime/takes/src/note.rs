@@ -1,10 +1,10 @@
 //! What a user noted for a take.
 
-use pickup_core::{Error, Result, TakeId};
+use pickup_core::{Result, TakeId};
 use std::path::Path;
 
 use crate::aside::Aside;
-use crate::fault::while_;
+use crate::fault::{missing, while_};
 use crate::files::{NOTE, take_folder};
 
 /// Most letters of a note; what is beyond is left out.
@@ -20,12 +20,7 @@ pub(crate) fn read(root: &Path, id: &TakeId) -> String {
 pub(crate) fn write(root: &Path, id: &TakeId, text: &str) -> Result<()> {
     let folder = take_folder(root, &id.to_string());
     if !folder.is_dir() {
-        return Err(Error::storage(format!(
-            "the take {} is not in the store {}.",
-            id.short(),
-            root.display()
-        ))
-        .hint("Generate it again, or set PICKUP_STORE to the store that has it."));
+        return Err(missing(root, id));
     }
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = words.join(" ").chars().take(LONGEST).collect();

@@ -5,7 +5,7 @@ use pickup_core::{Error, Result, TakeId, TakeRecord};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fault::{damaged, while_};
+use crate::fault::{damaged, missing, while_};
 use crate::files::{FRAMES, RECORD, note_use, take_folder};
 use crate::format::{Header, frame_hash};
 use crate::map::Mapped;
@@ -115,12 +115,7 @@ impl std::fmt::Debug for Take {
 pub(crate) fn open(root: &Path, id: &TakeId) -> Result<Take> {
     let path = take_folder(root, &id.to_string());
     if !path.is_dir() {
-        return Err(Error::storage(format!(
-            "the take {} is not in the store {}.",
-            id.short(),
-            root.display()
-        ))
-        .hint("Generate again, or set PICKUP_STORE to the store that has it."));
+        return Err(missing(root, id));
     }
     let mapped = Mapped::open(&path.join(FRAMES))?;
     let header = Header::read(mapped.bytes()).map_err(|fault| damaged(&path, fault))?;

@@ -68,7 +68,9 @@ mod tests {
         });
         let child = heard.recv().unwrap();
         assert!(children_of(&other_threads()).contains(&child));
-        assert!(!children_of(&BTreeSet::new()).contains(&child));
+        let mut own = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        assert!(children().contains(&own.id()) && !children_of(&other_threads()).contains(&own.id()));
+        own.kill().and_then(|()| own.wait()).unwrap();
         done.send(()).unwrap();
         thread.join().unwrap();
     }

@@ -255,7 +255,7 @@ fn film(kind: usize, dice: &mut Dice) -> Film {
 #[test]
 fn acceptance_hosts_two_hundred_made_films() {
     let (mut wanted, mut exact, mut wrong, mut naive) = (0, 0, 0, 0);
-    let (mut proposed, mut refused) = (0, 0);
+    let (mut proposed, mut refused, mut mistaken) = (0, 0, Vec::new());
     for case in 0..200 {
         let kind = case % KINDS;
         let mut film = film(kind, &mut Dice(0x9E37_79B9_7F4A_7C15 ^ (case as u64 + 1) << 20));
@@ -274,19 +274,22 @@ fn acceptance_hosts_two_hundred_made_films() {
         let closed = |hole: &&Hole| hole.before != Border::Nothing && hole.after != Border::Nothing;
         naive += holes.iter().filter(closed).filter(|hole| !film.gaps.contains(&hole.span)).count();
         let (now, first) = (all.last / 2, film.gaps.first().copied());
-        assert_eq!(find_gap(&mut film, now).ok(), first, "case {case} of kind {kind}");
+        if find_gap(&mut film, now).ok() != first {
+            mistaken.push((case, kind));
+        }
         proposed += usize::from(first.is_some());
         refused += usize::from(first.is_none());
     }
     println!("accept: gaps found to the frame in 200 films | {exact} of {wanted} | 98 %");
     println!(
         "accept: 200 films judged: the gap proposed, or none in fades, titles, flashes, leader and the like | \
-         {proposed} with a gap, {refused} without, 0 wrong | all"
+         {proposed} with a gap, {refused} without, {} wrong | all",
+        mistaken.len()
     );
     println!(
         "accept: false gaps in 200 films | {wrong} of {naive} plain runs between pictures that are none | 0"
     );
-    assert_eq!(proposed + refused, 200);
+    assert!(mistaken.is_empty(), "cases and their kinds: {mistaken:?}");
     assert!(proposed >= 80 && refused >= 80, "{proposed} and {refused}");
     assert_eq!(wrong, 0);
     assert!(exact * 100 >= wanted * 98 && wanted >= 80, "{exact} of {wanted}");

@@ -94,6 +94,12 @@ impl Plan {
         Some(self.final_size).filter(|_| smaller && (self.width, self.height) != (width, height))
     }
 
+    /// Height and width of the latent of a Final, `spatial` pixels of which are one of its numbers.
+    pub fn noise_grid(&self, spatial: usize) -> [usize; 2] {
+        let (width, height) = self.final_size;
+        [height, width].map(|side| side as usize / spatial)
+    }
+
     /// Whether the transformer runs twice in any step.
     pub fn is_guided(&self) -> bool {
         self.guidance.is_used(self.steps as usize)
