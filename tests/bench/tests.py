@@ -16,7 +16,7 @@ class Operations(unittest.TestCase):
     def count(self, work: Work, text: int) -> tuple[Forward, int]:
         forward = Forward("wan-mid", work, text, "cpu", torch.float32)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            forward(forward.model)
+            forward()
         return forward, counter.get_total_flops()
 
     def test_closed_form_is_what_pytorch_counts(self) -> None:

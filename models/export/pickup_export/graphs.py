@@ -34,7 +34,6 @@ def strip(model: onnx.ModelProto) -> None:
     model.doc_string = ""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
-    del model.graph.value_info[:]
     model.graph.doc_string = ""
     for item in [*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output]:
         item.doc_string = ""

@@ -116,7 +116,7 @@ def complete(source: Source, family: ModuleType, precision: Precision, fields: d
 
 #: fields of a manifest in the order that people read them
 ORDER = ("format name title version family licence source dtype opset graphs tokenizer text latent control held decode limits frame_rate "
-         "conditioning sampler presets guidance_default_negative golden memory files").split()
+         "conditioning sampler presets guidance_default_negative golden memory gpu_memory files").split()
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

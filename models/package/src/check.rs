@@ -29,8 +29,12 @@ pub(crate) fn check(manifest: &Manifest) -> Checked {
     check_limits(&manifest.limits, manifest.latent.spatial)?;
     check_sampler(&manifest.sampler)?;
     check_presets(manifest)?;
-    let demands = manifest.memory.iter().flat_map(|memory| memory.entries());
-    demands.into_iter().try_for_each(|(component, demand)| check_demand(component.field(), demand))?;
+    for (field, demands) in [("memory", &manifest.memory), ("gpu_memory", &manifest.gpu_memory)] {
+        let entries = demands.iter().flat_map(|demands| demands.entries());
+        entries.into_iter().try_for_each(|(component, demand)| {
+            check_demand(&format!("{field}.{}", component.field()), demand)
+        })?;
+    }
     let golden = manifest.golden.iter().flat_map(|golden| golden.entries());
     golden
         .into_iter()
@@ -124,10 +128,10 @@ fn check_mid(graphs: &Graphs) -> Checked {
 /// What is measured is a number of bytes.
 fn check_demand(name: &str, demand: &Demand) -> Checked {
     const MOST: f64 = 1e13;
-    range(&format!("memory.{name}.resident"), demand.resident, 0, MOST as u64)?;
-    range(&format!("memory.{name}.idle"), demand.idle, 0, demand.resident)?;
-    range(&format!("memory.{name}.each"), demand.each, 0.0, MOST)?;
-    range(&format!("memory.{name}.kept"), demand.kept, 0.0, MOST)
+    range(&format!("{name}.resident"), demand.resident, 0, MOST as u64)?;
+    range(&format!("{name}.idle"), demand.idle, 0, demand.resident)?;
+    range(&format!("{name}.each"), demand.each, 0.0, MOST)?;
+    range(&format!("{name}.kept"), demand.kept, 0.0, MOST)
 }
 
 /// A case is a folder that holds at least what is expected.

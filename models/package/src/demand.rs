@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Component;
 
-/// What each component holds while it runs, as `pickup models measure` found it on a processor.
+/// What each component holds while it runs, as `pickup models measure` found it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Demands {

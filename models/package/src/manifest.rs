@@ -65,9 +65,12 @@ pub struct Manifest {
     /// Inputs of each component and what diffusers made of them; left out in a package that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<Golden>,
-    /// What each component holds in memory, measured; left out in a package where it was not.
+    /// What each component holds in memory, measured on a processor; left out in a package where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Demands>,
+    /// The same of a GPU's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory: Option<Demands>,
     /// Every file of the package except `manifest.json`, by its path with `/`.
     pub files: BTreeMap<String, FileRecord>,
 }

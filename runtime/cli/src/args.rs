@@ -353,13 +353,16 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_enum, default_value_t)]
         provider: ProviderArg,
     },
-    /// Measure what each component of a package holds in memory, by some small runs on the processor
+    /// Measure what each component of a package holds in memory, by some small runs
     Measure {
         /// Name or folder
         model: String,
         /// Write it into the package's manifest, whose hash changes with it
         #[arg(long)]
         write: bool,
+        /// Where to run them; the memory of a GPU is kept beside the processor's
+        #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+        provider: ProviderArg,
     },
     /// Install a package from its folder; a licence that must be accepted is asked for once
     Add {

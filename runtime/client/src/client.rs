@@ -128,20 +128,22 @@ impl Client {
         }
     }
 
-    /// What the components of the package in `folder` hold in memory: the manifest's field `memory`.
+    /// What the components of the package in `folder` hold in memory: the manifest's field `memory`, or
+    /// `gpu_memory` where the provider is a GPU's.
     ///
     /// # Errors
     /// As [`Client::run`].
     pub fn measure(
         &self,
         folder: &Path,
+        provider: ProviderChoice,
         cancel: &Cancel,
         on_event: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
-    ) -> Result<serde_json::Value> {
+    ) -> Result<(serde_json::Value, Provider)> {
         let folder = folder.to_owned();
-        let question = |job| ToWorker::Measure { job, folder };
+        let question = |job| ToWorker::Measure { job, folder, provider };
         match self.ask(question, &mut Waiter::new(cancel, on_event))?.0 {
-            FromWorker::Measured { memory, .. } => Ok(memory),
+            FromWorker::Measured { memory, provider, .. } => Ok((memory, provider)),
             other => Err(unexpected("Measured", &other)),
         }
     }

@@ -205,7 +205,7 @@ fn a_request_that_makes_no_sense_does_not_reach_the_worker() {
 #[test]
 fn whatever_is_not_the_protocol_is_told() {
     for (script, word) in
-        [("garbage", "protocol"), ("garbage-late", "protocol"), ("version", "protocol 3, got 4")]
+        [("garbage", "protocol"), ("garbage-late", "protocol"), ("version", "protocol 4, got 5")]
     {
         let begun = Instant::now();
         let error = bench(script).run().unwrap_err();

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::{Error, Event, MemoryPlan, NodeCount, Provider, ProviderChoice, Request, TakeId};
 
 /// The protocol that this version speaks. Client and worker must agree exactly.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Largest message in bytes; anything longer is not ours.
 pub const MAX_MESSAGE: u32 = 16 << 20;
@@ -58,6 +58,8 @@ pub enum ToWorker {
         job: u64,
         /// The package's folder.
         folder: PathBuf,
+        /// Where to run it.
+        provider: ProviderChoice,
     },
     /// Open each graph of a package and say where its nodes run. Answered by `Inspected` or `Failed`.
     Inspect {
@@ -131,8 +133,10 @@ pub enum FromWorker {
     Measured {
         /// The job.
         job: u64,
-        /// The manifest's field `memory`.
+        /// The manifest's field `memory`, or `gpu_memory` where it was a GPU's.
         memory: serde_json::Value,
+        /// Where it was run.
+        provider: Provider,
     },
     /// Where the nodes of a package's graphs run.
     Inspected {

@@ -4,7 +4,7 @@
 //! keeps for each pixel: the second is longer than the first, the third has smaller frames.
 
 use half::f16;
-use pickup_core::{Cancel, Canvas, Error, PhaseBytes, Quality, Request, Result, Settings};
+use pickup_core::{Cancel, Canvas, Error, PhaseBytes, Provider, Quality, Request, Result, Settings};
 use pickup_package::{Conditioning, Demand, Demands, Limits, Manifest};
 use pickup_takes::{PlateImage, Store};
 
@@ -66,8 +66,12 @@ pub fn measure(
         let request = request(&store, manifest, side, latents, index as u64)?;
         // A new engine each time, whose prompt is not in a cache.
         let mut engine = Engine::new(store.clone(), None, vec![folder.to_owned()]).apart();
-        engine.run(&request, connect, cancel, &mut |_| ())?;
-        let loads = Plan::new(&request, manifest)?.loads;
+        let provider = engine.run(&request, connect, cancel, &mut |_| ())?.provider;
+        let mut loads = Plan::new(&request, manifest)?.loads;
+        if provider != Provider::Cpu {
+            // Not in the GPU's memory.
+            loads.pictures = PhaseBytes::default();
+        }
         runs.push(Run::of(loads, engine.held()));
     }
     let [first, longer, smaller] = runs.try_into().map_err(|_| Error::runtime("a job is missing."))?;

@@ -243,3 +243,33 @@ fn an_estimate_agrees_with_the_run() {
     assert_eq!((after.windows, after.steps), (record.windows, record.steps));
     assert!(after.seconds.is_some_and(|seconds| seconds > 0.0) && after.memory.peak() > 0);
 }
+
+#[test]
+fn a_gpu_is_planned_by_what_was_measured_of_it() {
+    let mut studio = Studio::new();
+    let manifest = studio.folder.path().join("models/closed-form/manifest.json");
+    let mut fields: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let holds = |bytes: u64| serde_json::json!({ "resident": bytes, "idle": bytes });
+    let all = |bytes: u64| {
+        let names = ["text_encoder", "transformer", "vae_encoder", "vae_decoder"];
+        serde_json::Value::Object(names.map(|name| (name.to_owned(), holds(bytes))).into_iter().collect())
+    };
+    fields["memory"] = all(100_000_000);
+    std::fs::write(&manifest, fields.to_string()).unwrap();
+    let mut estimate = |gpu: bool| {
+        studio.source.gpu = gpu;
+        let connect = || Ok(Box::new(studio.source.clone()) as Box<dyn pickup_engine::GraphSource>);
+        studio.engine().estimate(&studio.request(5, 8, 4), &connect).unwrap().memory
+    };
+    let processor = estimate(false);
+    assert!(processor.measured && processor.phases.denoise > 200_000_000, "{processor:?}");
+    let guess = estimate(true);
+    assert!(!guess.measured && guess.phases.denoise < 100_000_000, "{guess:?}");
+    fields["gpu_memory"] = all(300_000_000);
+    std::fs::write(&manifest, fields.to_string()).unwrap();
+    let gpu = estimate(true);
+    assert!(gpu.measured, "{gpu:?}");
+    // The encoder waits beside the transformer; pictures are not in the GPU's memory.
+    let grown = gpu.phases.denoise - 600_000_000;
+    assert_eq!((gpu.phases.join - 900_000_000, gpu.phases.encode - 300_000_000), (grown, grown));
+}

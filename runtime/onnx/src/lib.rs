@@ -7,17 +7,21 @@
 //! Weights in external files are mapped, not read: sessions are opened without prepacking.
 
 mod failure;
+mod gpu;
 mod library;
 mod pin;
 mod placement;
+mod pool;
 mod probe;
 mod provider;
 mod runtime;
 mod session;
+mod status;
 pub mod system;
 mod tensor;
 mod widened;
 
+pub use gpu::{Gpu, Watch};
 pub use library::Library;
 pub use provider::Decision;
 pub use runtime::Runtime;

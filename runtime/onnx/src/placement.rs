@@ -9,6 +9,8 @@ use pickup_core::{NodeCount, Provider};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 
+use crate::status::check;
+
 /// Lets a session keep what [`placement`] asks for (onnxruntime_session_options_config_keys.h).
 pub(crate) const RECORD: (&str, &str) = ("session.record_ep_graph_assignment_info", "1");
 
@@ -78,9 +80,4 @@ fn text<'a, T>(
     }
     // SAFETY: a string ended by a zero byte that the session keeps (onnxruntime_c_api.h).
     unsafe { CStr::from_ptr(word) }.to_str().map_err(|error| ort::Error::new(error.to_string()))
-}
-
-fn check(status: OrtStatusPtr) -> ort::Result<()> {
-    // SAFETY: a status that ONNX Runtime has just returned, and that nobody else releases.
-    unsafe { ort::Error::result_from_status(status) }
 }

@@ -2,12 +2,12 @@
 
 use ort::environment::Environment;
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
-use ort::session::Session;
+use ort::session::{RunOptions, Session};
 use ort::value::Tensor;
 use pickup_core::{Error, Provider, ProviderChoice, Result};
 
 /// `y = x · [[1, 2], [3, 4]] + [1, 1]` in float32; made by tests/data/make.py.
-const PROBE_GRAPH: &[u8] = include_bytes!("../tests/data/probe.onnx");
+pub(crate) const PROBE_GRAPH: &[u8] = include_bytes!("../tests/data/probe.onnx");
 
 /// The provider that will run, and what the user must know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,15 +93,15 @@ fn try_out(environment: &Environment, provider: Provider) -> Result<(), String> 
         builder = builder.with_execution_providers([registration]).map_err(short)?;
         builder = builder.with_disable_cpu_fallback().map_err(short)?;
     }
-    let session = builder.commit_from_memory(PROBE_GRAPH).map_err(short)?;
-    let result = run_probe(session).map_err(short)?;
+    let mut session = builder.commit_from_memory(PROBE_GRAPH).map_err(short)?;
+    let result = RunOptions::new().and_then(|options| run_probe(&mut session, &options)).map_err(short)?;
     if result == [8.0, 11.0] { Ok(()) } else { Err(format!("it computes wrongly ({result:?})")) }
 }
 
 /// `[1, 2] · [[1, 2], [3, 4]] + [1, 1] = [8, 11]`.
-fn run_probe(mut session: Session) -> ort::Result<Vec<f32>> {
+pub(crate) fn run_probe(session: &mut Session, options: &RunOptions) -> ort::Result<Vec<f32>> {
     let x = Tensor::from_array(([1usize, 2], vec![1.0f32, 2.0]))?;
-    let outputs = session.run(ort::inputs!["x" => x])?;
+    let outputs = session.run_with_options(ort::inputs!["x" => x], options)?;
     Ok(outputs["y"].try_extract_tensor::<f32>()?.1.to_vec())
 }
 

@@ -7,9 +7,10 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use parking_lot::Mutex;
 use pickup_core::{Cancel, Error, NodeCount, Provider, ProviderChoice, Result};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::failure::failure;
+use crate::pool::Pool;
 use crate::{Decision, Library, Session, placement, probe, provider, system, widened};
 
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
@@ -22,6 +23,8 @@ pub struct Runtime {
     version: Arc<str>,
     threads: Option<usize>,
     decisions: Arc<Mutex<Vec<(ProviderChoice, Decision)>>>,
+    /// Of the GPU's memory, once it was tried to make one.
+    pool: Arc<OnceLock<Option<Pool>>>,
 }
 
 /// Where the weights of a graph that comes from memory lie, and how large a constant may be that is computed when a graph
@@ -80,7 +83,7 @@ impl Runtime {
             .build()
             .map_err(|error| failure("start ONNX Runtime", &error))?;
         environment.set_log_level(ort::logging::LogLevel::Warning);
-        Ok(Self { environment, version, threads, decisions: Arc::default() })
+        Ok(Self { environment, version, threads, decisions: Arc::default(), pool: Arc::default() })
     }
 
     /// The library's version ("1.32.0").
@@ -99,8 +102,27 @@ impl Runtime {
             return Ok(decision.clone());
         }
         let decision = provider::decide(&self.environment, choice)?;
+        if decision.provider == Provider::Cuda {
+            self.share_pool();
+        }
         decisions.push((choice, decision.clone()));
         Ok(decision)
+    }
+
+    /// Makes the pool that large graphs on CUDA share; without it each has an arena of its own.
+    fn share_pool(&self) {
+        self.pool.get_or_init(|| {
+            let pool = Pool::make(&self.environment);
+            pool.inspect_err(|error| tracing::warn!(%error, "graphs do not share the GPU's memory")).ok()
+        });
+    }
+
+    /// Returns the GPU's memory that no large graph uses.
+    pub fn give_back(&self) {
+        let Some(pool) = self.pool.get().and_then(Option::as_ref) else { return };
+        if let Err(error) = pool.give_back() {
+            tracing::warn!(%error, "the GPU's memory was not given back");
+        }
     }
 
     /// Opens the graph in `path` on `provider`, stopping when `cancel` is raised.
@@ -155,6 +177,9 @@ impl Runtime {
         }
         if let Some(threads) = self.threads {
             builder = builder.with_intra_threads(threads)?;
+        }
+        if provider == Provider::Cuda && !small && self.pool.get().is_some_and(Option::is_some) {
+            builder = builder.with_env_allocators()?;
         }
         if provider == Provider::DirectMl {
             // DirectML works only without, and without patterns (onnxruntime.ai, DirectML execution provider).

@@ -2,8 +2,9 @@
 
 use pickup_core::{Cancel, Error, Graph, NodeCount, Provider, ProviderChoice, Result};
 use pickup_engine::{GraphSource, Room};
-use pickup_onnx::{Decision, Library, Runtime, system};
+use pickup_onnx::{Decision, Gpu, Library, Runtime, Watch, system};
 use pickup_package::GraphKind;
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -11,14 +12,17 @@ use std::sync::OnceLock;
 pub(crate) struct Source {
     runtime: Runtime,
     decision: Decision,
-    /// Bytes that this process holds without any model.
+    /// Bytes that this process holds without any model, where the provider computes.
     own: u64,
     /// Bytes that the user lets it hold.
     limit: Option<u64>,
+    /// Looks at the GPU while a job runs; `None` within where there is nothing to be seen.
+    watch: OnceCell<Option<Watch>>,
 }
 
-/// What the process holds with the library loaded, before the first model is opened.
-static OWN: OnceLock<u64> = OnceLock::new();
+/// What the process holds with the library loaded, before the first model is opened: of the machine's memory, and of the
+/// GPU's.
+static OWN: [OnceLock<u64>; 2] = [OnceLock::new(), OnceLock::new()];
 
 /// Finds and loads the library (once), and decides for a provider.
 ///
@@ -28,9 +32,13 @@ pub(crate) fn connect(choice: ProviderChoice) -> Result<Source> {
     // Finding the library hashes it, which takes 23 ms: once is enough.
     let runtime = Runtime::loaded().map_or_else(|| Runtime::load(&Library::find()?), Ok)?;
     let decision = runtime.decide(choice)?;
-    let own = *OWN.get_or_init(|| system::resident_memory().unwrap_or_default());
+    let [machine, gpu] = &OWN;
+    let own = match decision.provider {
+        Provider::Cpu => *machine.get_or_init(|| system::resident_memory().unwrap_or_default()),
+        _ => *gpu.get_or_init(|| Gpu::current().and_then(|gpu| gpu.own).unwrap_or_default()),
+    };
     let limit = limit(std::env::var("PICKUP_MEMORY").ok().as_deref())?;
-    Ok(Source { runtime, decision, own, limit })
+    Ok(Source { runtime, decision, own, limit, watch: OnceCell::new() })
 }
 
 impl Source {
@@ -71,21 +79,29 @@ impl GraphSource for Source {
     }
 
     fn take_peak_memory(&self) -> Option<u64> {
-        system::take_peak_memory()
+        match self.decision.provider {
+            Provider::Cpu => system::take_peak_memory(),
+            Provider::Cuda => Some(self.watch.get_or_init(Watch::start).as_ref()?.take_peak()),
+            Provider::DirectMl => None,
+        }
     }
 
     fn give_back(&self) {
         system::give_back();
+        self.runtime.give_back();
     }
 
-    /// How much there may be in all is known of the processor only: ONNX Runtime does not tell how much memory a GPU
-    /// has left. `PICKUP_MEMORY`, in gigabytes, sets a limit anywhere.
+    /// What is free, and what this process holds already. Nobody tells of a GPU that is not NVIDIA's. `PICKUP_MEMORY`, in
+    /// gigabytes, sets a limit anywhere.
     fn room(&self) -> Room {
-        let system = || Some(system::available_memory()?.saturating_add(system::own_memory()?));
-        let found = (self.decision.provider == Provider::Cpu).then(system).flatten();
+        let found = match self.decision.provider {
+            Provider::Cpu => system::available_memory().zip(system::own_memory()),
+            Provider::Cuda => Gpu::current().map(|gpu| (gpu.free, gpu.own.unwrap_or_default())),
+            Provider::DirectMl => None,
+        };
+        let found = found.map(|(free, own)| free.saturating_add(own));
         let most = found.into_iter().chain(self.limit).min();
-        // What the processor's sessions took for a run is given back after it; a GPU's keep it.
-        Room { own: self.own, most, keeps: self.decision.provider != Provider::Cpu }
+        Room { own: self.own, most, gpu: self.decision.provider != Provider::Cpu }
     }
 }
 

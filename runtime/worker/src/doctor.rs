@@ -1,9 +1,9 @@
 //! What this worker finds on the machine.
 
 use pickup_core::protocol::Finding;
-use pickup_core::{Error, ProviderChoice, Result};
+use pickup_core::{Error, Provider, ProviderChoice, Result};
 use pickup_engine::cache_dir;
-use pickup_onnx::{Library, Runtime, system};
+use pickup_onnx::{Gpu, Library, Runtime, system};
 use pickup_takes::Store;
 
 /// Looks at everything a job needs; never fails.
@@ -40,7 +40,12 @@ fn providers(runtime: &Runtime) -> Vec<Finding> {
 }
 
 fn try_out(runtime: &Runtime, choice: ProviderChoice) -> Result<String> {
-    let works = runtime.decide(choice).map(|_| "a graph ran on it".to_owned());
+    let works = runtime.decide(choice).map(|decision| match Gpu::current() {
+        Some(Gpu { name, free, .. }) if decision.provider == Provider::Cuda => {
+            format!("a graph ran on it: {name}, {:.1} GB free", free as f64 / 1e9)
+        }
+        _ => "a graph ran on it".to_owned(),
+    });
     works.map_err(|error| {
         error.hint(match choice {
             ProviderChoice::Cuda => {

@@ -52,9 +52,11 @@ impl Jobs {
                 let deviations = verify::verify(&folder, &source, &mut hear, cancel)?;
                 Ok(FromWorker::Verified { job, deviations, provider: source.provider() })
             }
-            Task::Measure { folder } => {
-                let memory = measure::measure(&folder, &mut |event| tell(job, event, cancel), cancel)?;
-                Ok(FromWorker::Measured { job, memory })
+            Task::Measure { folder, provider } => {
+                let settled = self.connect(provider)?.provider();
+                let mut hear = |event| tell(job, event, cancel);
+                let memory = measure::measure(&folder, provider, &mut hear, cancel)?;
+                Ok(FromWorker::Measured { job, memory, provider: settled })
             }
             Task::Inspect { folder, provider } => {
                 let source = self.connect(provider)?;

@@ -23,7 +23,7 @@ pub(crate) enum Task {
     Run { request: Box<Request>, provider: ProviderChoice },
     Estimate { request: Box<Request>, provider: ProviderChoice },
     Verify { folder: PathBuf, provider: ProviderChoice },
-    Measure { folder: PathBuf },
+    Measure { folder: PathBuf, provider: ProviderChoice },
     Inspect { folder: PathBuf, provider: ProviderChoice },
     Doctor,
 }
@@ -103,7 +103,9 @@ impl Reader {
                 self.order(job, Task::Estimate { request, provider })
             }
             ToWorker::Verify { job, folder, provider } => self.order(job, Task::Verify { folder, provider }),
-            ToWorker::Measure { job, folder } => self.order(job, Task::Measure { folder }),
+            ToWorker::Measure { job, folder, provider } => {
+                self.order(job, Task::Measure { folder, provider })
+            }
             ToWorker::Inspect { job, folder, provider } => {
                 self.order(job, Task::Inspect { folder, provider })
             }

@@ -172,6 +172,7 @@ fn what_a_component_holds_is_a_number_of_bytes() {
     let full = plus(&[("/memory", all.clone())]);
     let manifest = parsed(&full).unwrap();
     assert_eq!(serde_json::to_value(&manifest).unwrap(), full);
+    assert_eq!(manifest.gpu_memory, None);
     let memory = manifest.memory.unwrap();
     assert_eq!(memory.of(crate::Component::TextEncoder).resident, 7);
     for (field, value) in
@@ -179,8 +180,11 @@ fn what_a_component_holds_is_a_number_of_bytes() {
     {
         let mut wrong = all.clone();
         wrong["vae_decoder"][field] = value.clone();
+        let wrong_again = wrong.clone();
         let error = parsed(&plus(&[("/memory", wrong)])).unwrap_err();
         assert!(error.message.contains(&format!("memory.vae_decoder.{field}")), "{value}: {error}");
+        let error = parsed(&plus(&[("/gpu_memory", wrong_again)])).unwrap_err();
+        assert!(error.message.contains(&format!("gpu_memory.vae_decoder.{field}")), "{value}: {error}");
     }
 }
 
@@ -372,8 +376,9 @@ fn every_field_is_described() {
     fields(&testing::manifest(), "", &mut all);
     // Left out of the example: `held` and `decode` with two fields each, a text's `padded`, a sampler's `schedule`,
     // a preset's scale, rescale, interval and levels, the preset for continuing, a text's `weights`, `golden` with four
-    // components of two fields, `memory` with four of four, and the two graphs of a decoder's first stage.
-    let left_out = 3 + 3 + 1 + 1 + 4 + 1 + 1 + (1 + 4 + 2) + (1 + 4 + 4) + 2;
+    // components of two fields, `memory` with four of four, `gpu_memory` of the same type, and the two graphs of a
+    // decoder's first stage.
+    let left_out = 3 + 3 + 1 + 1 + 4 + 1 + 1 + (1 + 4 + 2) + (1 + 4 + 4) + 1 + 2;
     // Both presets are of one type; a file's record is not among the fields.
     assert_eq!(count, all.len() - 2 + 2 + left_out);
 }

@@ -100,7 +100,7 @@ impl Bench {
         );
         let mut memory = memory::text(&self.estimate.memory, Some(self.held()));
         if record.provider != Provider::Cpu {
-            memory += " Held is the machine's memory; what the GPU holds is not told.";
+            memory += " This is the GPU's memory.";
         }
         format!("{head}\n\n{}\n\n{memory}\n\n{}", self.times(), nodes(&self.inspection, record.provider))
     }

@@ -24,7 +24,9 @@ pub(crate) fn run(command: &ModelsCommand, store: Option<&Path>, console: &Conso
         ModelsCommand::Verify { model, provider } => {
             verify::run(model.as_deref(), (*provider).into(), store, console)
         }
-        ModelsCommand::Measure { model, write } => measure::run(&folder(model)?, *write, store, console),
+        ModelsCommand::Measure { model, write, provider } => {
+            measure::run(&folder(model)?, (*provider).into(), *write, store, console)
+        }
         ModelsCommand::Add { folder, accept_licence } => add(folder, *accept_licence, console),
     }
 }

@@ -41,7 +41,7 @@ fn main() {
                 say(&FromWorker::Verified { job, deviations: vec![], provider: Provider::Cpu });
             }
             ToWorker::Measure { job, .. } => {
-                say(&FromWorker::Measured { job, memory: serde_json::json!({}) })
+                say(&FromWorker::Measured { job, memory: serde_json::json!({}), provider: Provider::Cpu })
             }
             ToWorker::Inspect { job, .. } => {
                 say(&FromWorker::Inspected { job, inspection: Inspection::default() })

@@ -14,10 +14,10 @@ use super::{Part, Pass, Plan};
 const VAE_PIXELS: usize = 4 * 480 * 272;
 /// Most latent frames of one run of the VAE; each run is a point at which progress is seen.
 const VAE_MOST: usize = 8;
-/// Share of the room that a model which stays open between jobs may take. The host has its frames there, too, and opening a
-/// large component again costs a second, as its weights are mapped.
+/// Share of the room that a model which stays open between jobs may take. The host has its frames there, too. Opening a
+/// large component again costs a second on a processor, where its weights are mapped, and several on a GPU.
 const STAYS: f64 = 0.25;
-/// The same in bytes, where nobody knows the room, as on a GPU.
+/// The same in bytes, where nobody knows the room, as of a GPU that is not NVIDIA's.
 const STAYS_UNKNOWN: u64 = 6_000_000_000;
 /// Frames that are brought to the timeline's size at once.
 pub(crate) const BATCH: usize = 8;
@@ -43,8 +43,8 @@ pub struct Room {
     pub own: u64,
     /// Bytes that it may hold in all, where that is known.
     pub most: Option<u64>,
-    /// Whether a component that is open keeps what its runs took.
-    pub keeps: bool,
+    /// Whether it is a GPU's. Pictures are always in the machine's memory, of which there is enough beside a GPU.
+    pub gpu: bool,
 }
 
 /// What a component is given: how many of the numbers that its [`Demand`] counts.
@@ -152,7 +152,7 @@ impl Pictures<'_> {
 /// # Errors
 /// If it does not fit at all.
 pub(crate) fn settle(plan: &Plan, manifest: &Manifest, room: Room, reads: bool) -> Result<MemoryPlan> {
-    let sum = Sum { plan, manifest, demands: &demands(manifest), room, reads };
+    let sum = Sum { plan, manifest, demands: &demands(manifest, room.gpu), room, reads };
     let together = sum.plan(false, None);
     let stays = room.most.map_or(STAYS_UNKNOWN, |most| (STAYS * most as f64) as u64);
     if together.peak() <= stays {
@@ -172,7 +172,7 @@ pub(crate) fn settle(plan: &Plan, manifest: &Manifest, room: Room, reads: bool) 
 
 /// One component after another, whatever the room, for measuring them apart.
 pub(crate) fn in_turn(plan: &Plan, manifest: &Manifest, room: Room) -> MemoryPlan {
-    let demands = demands(manifest);
+    let demands = demands(manifest, room.gpu);
     Sum { plan, manifest, demands: &demands, room, reads: true }.plan(true, None)
 }
 
@@ -201,6 +201,7 @@ struct Sum<'a> {
 impl Sum<'_> {
     fn plan(&self, in_turn: bool, tile: Option<usize>) -> MemoryPlan {
         let Loads { encoder, transformer, decoder, pictures } = self.plan.loads;
+        let pictures = if self.room.gpu { PhaseBytes::default() } else { pictures };
         let decoder = match tile {
             Some(side) => {
                 let pixels = side.min(self.plan.width as usize) * side.min(self.plan.height as usize);
@@ -212,17 +213,10 @@ impl Sum<'_> {
         let denoise = transformer.bytes(&self.demands.transformer);
         let decode = decoder.bytes(&self.demands.vae_decoder);
         let text = if self.reads { self.demands.text_encoder.resident } else { 0 };
-        let waiting = |load: Load, demand: &Demand| match (in_turn, self.room.keeps) {
-            (true, _) => 0.0,
-            (false, true) => load.bytes(&Demand { resident: demand.idle, ..*demand }),
-            (false, false) => demand.idle as f64,
-        };
+        let waiting = |demand: &Demand| if in_turn { 0.0 } else { demand.idle as f64 };
         let Demands { vae_encoder, transformer: denoiser, vae_decoder, .. } = self.demands;
-        let waits = [
-            if encode > 0.0 { waiting(encoder, vae_encoder) } else { 0.0 },
-            waiting(transformer, denoiser),
-            waiting(decoder, vae_decoder),
-        ];
+        let waits =
+            [if encode > 0.0 { waiting(vae_encoder) } else { 0.0 }, waiting(denoiser), waiting(vae_decoder)];
         // Beside a component wait those that came before it; after the first pass, all others.
         let several = self.plan.passes.len() > 1;
         let beside = |index: usize| -> f64 {
@@ -241,63 +235,65 @@ impl Sum<'_> {
                 decode: own + pictures.decode + (beside(2) + decode) as u64,
                 join: own + pictures.join + beside(3) as u64,
             },
-            measured: self.manifest.memory.is_some(),
+            measured: measured(self.manifest, self.room.gpu).is_some(),
         }
     }
 }
 
 /// What the components of a model hold: as measured, or guessed from their size.
-fn demands(manifest: &Manifest) -> Demands {
-    manifest.memory.clone().unwrap_or_else(|| guessed(manifest))
+fn demands(manifest: &Manifest, gpu: bool) -> Demands {
+    measured(manifest, gpu).cloned().unwrap_or_else(|| guessed(manifest, gpu))
 }
 
-/// Bytes that the transformer of Wan2.1-VACE-1.3B holds for each token in half precision: the widest
-/// feed-forward layer (8,960 numbers) and about eight states of 1,536.
-const TRANSFORMER_BYTES_PER_TOKEN: f64 = 42_500.0;
-/// Its weights, in numbers.
+fn measured(manifest: &Manifest, gpu: bool) -> Option<&Demands> {
+    if gpu { manifest.gpu_memory.as_ref() } else { manifest.memory.as_ref() }
+}
+
+/// What known models hold in half precision, in bytes.
+struct Known {
+    /// The transformer of Wan2.1-VACE-1.3B, for each token.
+    token: f64,
+    /// The VAE of the same, per pixel through all runs: its caches.
+    kept: f64,
+    /// And per pixel of a run.
+    pixel: f64,
+    /// The VAE of LTX-Video 0.9.5, which takes whole clips, per pixel and frame.
+    whole: f64,
+}
+
+/// Counted from the layers: a token is the widest feed-forward layer (8,960 numbers) and about eight states of 1,536; the
+/// caches of the VAE are 1.89 GB at 832×480, and a run of four frames takes about as much again; LTX-Video's VAE holds five
+/// states of 128 numbers for each 4×4 pixels of its last layers.
+const ON_PROCESSOR: Known = Known { token: 42_500.0, kept: 4_730.0, pixel: 4_730.0 / 4.0, whole: 80.0 };
+/// Measured on an H100 by `pickup models measure`: three times as much. LTX-Video's VAE was not, and is taken to be like Wan's.
+const ON_GPU: Known = Known { token: 150_000.0, kept: 29_000.0, pixel: 0.0, whole: 240.0 };
+
+/// Weights of the same models, in numbers.
 const TRANSFORMER_WEIGHTS: f64 = 2.15e9;
-/// Bytes that its VAE keeps per pixel in half precision: 1.89 GB of caches at 832×480.
-const VAE_BYTES_KEPT: f64 = 4_730.0;
-/// Bytes that it holds per pixel of a run, which are four frames: about as much again.
-const VAE_BYTES_PER_PIXEL: f64 = VAE_BYTES_KEPT / 4.0;
-/// Its weights, in numbers.
 const VAE_WEIGHTS: f64 = 0.127e9;
-/// Bytes that the VAE of LTX-Video 0.9.5, which takes whole clips, holds per pixel and frame in half precision:
-/// five states of 128 numbers for each 4×4 pixels, counted from its last layers.
-const WHOLE_VAE_BYTES_PER_PIXEL: f64 = 80.0;
-/// Its weights, in numbers.
 const WHOLE_VAE_WEIGHTS: f64 = 1.25e9;
 
 /// Demands scaled from models that are known, which may be off by a factor of two.
-fn guessed(manifest: &Manifest) -> Demands {
+fn guessed(manifest: &Manifest, gpu: bool) -> Demands {
+    let known = if gpu { ON_GPU } else { ON_PROCESSOR };
     let graphs = &manifest.graphs;
     let of = |graph: &str| folder_bytes(manifest, graph);
     let (transformer, vae) = (of(&graphs.transformer), of(&graphs.vae_dec_first));
     // A token is a square of latents, as wide as the step in which sides can grow.
     let patch = f64::from(manifest.limits.size_multiple) / manifest.latent.spatial as f64;
-    let token = activation(TRANSFORMER_BYTES_PER_TOKEN, transformer, TRANSFORMER_WEIGHTS, manifest);
+    let token = activation(known.token, transformer, TRANSFORMER_WEIGHTS, manifest);
+    let weights = |bytes: u64| Demand { resident: bytes, idle: bytes, each: 0.0, kept: 0.0 };
     let half = match graphs.is_stepped() {
         true => Demand {
-            resident: vae,
-            idle: vae,
-            each: activation(VAE_BYTES_PER_PIXEL, vae, VAE_WEIGHTS, manifest),
-            kept: activation(VAE_BYTES_KEPT, vae, VAE_WEIGHTS, manifest),
+            each: activation(known.pixel, vae, VAE_WEIGHTS, manifest),
+            kept: activation(known.kept, vae, VAE_WEIGHTS, manifest),
+            ..weights(vae)
         },
-        false => Demand {
-            resident: vae,
-            idle: vae,
-            each: activation(WHOLE_VAE_BYTES_PER_PIXEL, vae, WHOLE_VAE_WEIGHTS, manifest),
-            kept: 0.0,
-        },
+        false => Demand { each: activation(known.whole, vae, WHOLE_VAE_WEIGHTS, manifest), ..weights(vae) },
     };
     Demands {
         text_encoder: Demand { resident: of(&graphs.text_encoder), ..Demand::default() },
-        transformer: Demand {
-            resident: transformer,
-            idle: transformer,
-            each: token / patch.powi(2),
-            kept: 0.0,
-        },
+        transformer: Demand { each: token / patch.powi(2), ..weights(transformer) },
         vae_encoder: half,
         vae_decoder: half,
     }

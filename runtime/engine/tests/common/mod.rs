@@ -95,6 +95,7 @@ pub struct Seen {
 pub struct Source {
     pub seen: Arc<Mutex<Seen>>,
     pub free_memory: Option<u64>,
+    pub gpu: bool,
     pub keyframes: bool,
 }
 
@@ -123,7 +124,7 @@ impl GraphSource for Source {
     }
 
     fn room(&self) -> Room {
-        Room { own: 0, most: self.free_memory, keeps: false }
+        Room { own: 0, most: self.free_memory, gpu: self.gpu }
     }
 }
 

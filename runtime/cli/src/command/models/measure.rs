@@ -1,6 +1,6 @@
 //! `models measure`: what each component holds in memory, for the package's manifest.
 
-use pickup_core::{Error, Result};
+use pickup_core::{Error, Provider, ProviderChoice, Result};
 use pickup_package::{Demand, Demands, MANIFEST, Manifest, Package};
 use serde::Serialize;
 use serde_json::json;
@@ -12,12 +12,18 @@ use crate::console::{Console, bytes, table};
 use crate::interrupt::Interrupt;
 use crate::progress::Display;
 
-/// Measures the package in `folder` and, if it is to `write`, puts what was found into its manifest.
-pub(crate) fn run(folder: &Path, write: bool, store: Option<&Path>, console: &Console) -> Result<()> {
+/// Measures the package in `folder` on the provider of `choice` and, if it is to `write`, puts what was found into its manifest.
+pub(crate) fn run(
+    folder: &Path,
+    choice: ProviderChoice,
+    write: bool,
+    store: Option<&Path>,
+    console: &Console,
+) -> Result<()> {
     let package = Package::open(folder)?;
     let (interrupt, client) = (Interrupt::listen()?, client(store));
     let mut display = Display::new();
-    let answer = client.measure(folder, &interrupt.cancel, &mut |event| {
+    let answer = client.measure(folder, choice, &interrupt.cancel, &mut |event| {
         if interrupt.is_urgent() {
             client.hurry();
         }
@@ -25,15 +31,26 @@ pub(crate) fn run(folder: &Path, write: bool, store: Option<&Path>, console: &Co
         ControlFlow::Continue(())
     });
     display.finish();
-    let demands: Demands = serde_json::from_value(answer?)
+    let (answer, provider) = answer?;
+    let demands: Demands = serde_json::from_value(answer)
         .map_err(|error| Error::runtime(format!("the worker's measurement makes no sense: {error}.")))?;
     if write {
-        let manifest = Manifest { memory: Some(demands.clone()), ..package.manifest().clone() };
+        let mut manifest = package.manifest().clone();
+        *field(&mut manifest, provider) = Some(demands.clone());
         put(&manifest, &folder.join(MANIFEST))?;
     }
-    let object = json!({ "name": package.manifest().name, "memory": demands, "written": write });
+    let name = &package.manifest().name;
+    let object = json!({ "name": name, "provider": provider, "memory": demands, "written": write });
     console.result(&object, || text(&demands));
     Ok(())
+}
+
+/// Where a manifest keeps what was measured on `provider`.
+fn field(manifest: &mut Manifest, provider: Provider) -> &mut Option<Demands> {
+    match provider {
+        Provider::Cpu => &mut manifest.memory,
+        Provider::Cuda | Provider::DirectMl => &mut manifest.gpu_memory,
+    }
 }
 
 /// Writes `manifest` as the exporter does, whole or not at all.
