@@ -22,6 +22,7 @@ from .package import Precision, complete, merged, write_components  # noqa: E402
 from .randomised import RECIPES, RandomCheckpoint  # noqa: E402
 from .source import Checkpoint  # noqa: E402
 from .steps import NAMES, steps_fields  # noqa: E402
+from .widening import give_back_at_once  # noqa: E402
 
 FAMILIES = {"wan-vace": wan_vace, "wan-ti2v": wan_ti2v, "ltx": ltx}
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md")
@@ -123,6 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 done, 2 what was asked for cannot be done."""
     options = parse(arguments)
     torch.set_grad_enabled(False)
+    give_back_at_once()
     try:
         export(options)
     except Unfit as error:

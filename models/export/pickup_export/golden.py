@@ -12,10 +12,10 @@ from types import ModuleType
 from zlib import crc32
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
+from . import widening
 from .graphs import TextGraph
 from .precision import widened
 
@@ -96,11 +96,8 @@ def manifest(folder: Path, precision: dict[str, str]) -> dict:
 
 
 def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs of a graph on the processor, by name; weights stay mapped, and as narrow as they are, as in Pickup."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_LAYOUT
-    options.add_session_config_entry("session.disable_prepacking", "1")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    """The outputs of a graph on the processor, by name."""
+    session = widening.session(path)
     given = {spec.name: inputs[spec.name] for spec in session.get_inputs()}
     return dict(zip([spec.name for spec in session.get_outputs()], session.run(None, given)))
 
