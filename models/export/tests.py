@@ -14,12 +14,16 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 from diffusers import AutoencoderKLWan, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from diffusers.models.attention_dispatch import dispatch_attention_fn
+from onnx import TensorProto, numpy_helper
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 from safetensors.torch import save_file
 
-from pickup_export import attention, command, compare, golden, lora, package, precision, randomised, report, steps
+from pickup_export import attention, command, compare, golden, lora, package, precision, randomised, report, steps, widening
 from pickup_export.errors import Unfit
 from pickup_export.lora import Lora
 from pickup_export.stepped_vae import VaeStage
@@ -203,6 +207,38 @@ class Precision(unittest.TestCase):
         apart = (narrow(torch.eye(80)).T - layer.weight).abs()
         steps = torch.nn.functional.pad(layer.weight, (0, 16)).unflatten(1, (-1, 32)).abs().amax(2, keepdim=True) / 127
         self.assertTrue((apart <= 0.5001 * steps.expand(-1, -1, 32).flatten(1)[:, :80]).all())
+
+
+class Widening(unittest.TestCase):
+    """Half precision on a processor, a product at a time."""
+
+    PRODUCTS, WIDTH = 24, 1024
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """A chain of products in half precision, and what goes in."""
+        rng, width = np.random.default_rng(0), self.WIDTH
+        weights = [rng.standard_normal((width, width)) / 32 for _ in range(self.PRODUCTS)]
+        weights = [numpy_helper.from_array(weight.astype(np.float16), f"w{index}") for index, weight in enumerate(weights)]
+        nodes = [make_node("MatMul", [f"x{index}", f"w{index}"], [f"x{index + 1}"]) for index in range(self.PRODUCTS)]
+        ends = [make_tensor_value_info(name, TensorProto.FLOAT16, [3, width]) for name in ("x0", f"x{self.PRODUCTS}")]
+        model = make_model(make_graph(nodes, "chain", ends[:1], ends[1:], weights), opset_imports=[make_opsetid("", 20)], ir_version=10)
+        onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+        np.savez(folder / "inputs.npz", x0=rng.standard_normal((3, width)).astype(np.float16))
+        return folder / "model.onnx", folder / "inputs.npz"
+
+    @unittest.skipUnless(sys.platform == "linux", "the peak of memory is read as Linux tells it")
+    def test_weights_are_not_all_wide_at_once(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            graph, inputs = self.write(Path(folder))
+            plain = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"]).run(None, dict(np.load(inputs)))[0]
+            found = widening.session(graph).run(None, dict(np.load(inputs)))[0]
+            self.assertLess(np.abs(found - plain).max(), 0.02 * np.abs(plain).max())
+            rise = lambda how: int(subprocess.run([sys.executable, str(Path(__file__).with_name("peak.py")), str(graph), str(inputs), how],
+                                                   check=True, capture_output=True, text=True).stdout)
+            stored, wide = (self.PRODUCTS * self.WIDTH**2 * size for size in (2, 4))
+            self.assertLess(rise("widened"), stored + wide // 4)
+            # A control: ONNX Runtime by itself holds all of them.
+            self.assertGreater(rise("plain"), wide * 3 // 4)
 
 
 class Attention(unittest.TestCase):
