@@ -131,7 +131,7 @@ impl Runtime {
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let small = are_small(path);
-        if !small && provider == Provider::Cpu {
+        if provider == Provider::Cpu && !small && is_half(path) {
             system::give_back_at_once();
         }
         let builder = self.builder(provider, small);
@@ -221,6 +221,11 @@ fn commit(
 fn widened_for(provider: Provider, path: &Path) -> Option<Vec<u8>> {
     let needs = provider == Provider::Cpu && !are_small(path);
     needs.then(|| std::fs::read(path).ok()).flatten().and_then(|model| widened::widened(&model))
+}
+
+/// Whether the graph in `path` has large weights in half precision.
+fn is_half(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|model| widened::has_half_weights(&model))
 }
 
 /// Whether the weights beside the graph in `path` are so small that each of its products gets a copy of

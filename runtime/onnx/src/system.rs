@@ -26,8 +26,8 @@ pub fn give_back() {
 
 /// From now on, memory that is taken in large pieces goes back to the system as soon as it is freed. The C library would
 /// keep it, and as it does not find a piece again that was taken aligned, as ONNX Runtime takes its tensors, a transformer
-/// then holds fifteen times what it uses. Taking pages anew costs small models a tenth of their time. Does nothing where
-/// [`give_back`] does nothing.
+/// in half precision then holds fifteen times what it uses. Other models would only lose time by it: pages
+/// are taken anew. Does nothing where [`give_back`] does nothing.
 pub(crate) fn give_back_at_once() {
     platform::give_back_at_once();
 }

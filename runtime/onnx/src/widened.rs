@@ -107,6 +107,13 @@ pub(crate) fn widened(model: &[u8]) -> Option<Vec<u8>> {
     found.then_some(out)
 }
 
+/// Whether the model in the bytes `model` has large weights in half precision.
+pub(crate) fn has_half_weights(model: &[u8]) -> bool {
+    let graphs = fields(model).into_iter().flatten().filter(|part| part.number == field::MODEL_GRAPH);
+    let mut large = graphs.filter_map(|graph| large_weights(&fields(graph.content)?));
+    large.any(|weights| !weights.is_empty())
+}
+
 fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
     let fields = fields(bytes)?;
     let large = large_weights(&fields)?;
@@ -321,12 +328,13 @@ mod tests {
     fn what_is_no_model_or_has_nothing_to_widen_stays() {
         let folder = tempfile::tempdir().unwrap();
         let model = std::fs::read(write_chain(folder.path())).unwrap();
-        assert!(widened(&model).is_some());
+        assert!(widened(&model).is_some() && has_half_weights(&model));
         for end in [1, 7, 100, model.len() - 1] {
             assert_eq!(widened(&model[..end]), None, "{end}");
         }
         assert_eq!(widened(b""), None);
         let small = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/slow.onnx")).unwrap();
         assert_eq!(widened(&small), None);
+        assert!(!has_half_weights(&small) && !has_half_weights(b"no model"));
     }
 }
