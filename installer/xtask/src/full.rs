@@ -272,7 +272,7 @@ struct Table {
 impl Table {
     /// A figure without a bound.
     fn state(&mut self, subject: &Subject, what: &str, measured: impl Display) {
-        self.rows.push(format!("| {}: {what} | {measured} | | |", subject.name));
+        self.push(format!("| {}: {what} | {measured} | | |", subject.name));
     }
 
     /// A figure that is at most `bound`; one that could not be measured does not hold.
@@ -280,7 +280,13 @@ impl Table {
         let holds = measured <= bound;
         self.broken += usize::from(!holds);
         let answer = if holds { "yes" } else { "no" };
-        self.rows.push(format!("| {}: {what} | {measured:.2} | ≤ {bound:.2} | {answer} |", subject.name));
+        self.push(format!("| {}: {what} | {measured:.2} | ≤ {bound:.2} | {answer} |", subject.name));
+    }
+
+    /// Told at once, too: what follows may take an hour, or be broken off.
+    fn push(&mut self, row: String) {
+        println!("{row}");
+        self.rows.push(row);
     }
 
     fn print(&self) -> Result<()> {
