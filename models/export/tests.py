@@ -241,6 +241,21 @@ class Widening(unittest.TestCase):
             self.assertGreater(rise("plain"), wide * 3 // 4)
 
 
+class Shapes(unittest.TestCase):
+    """Values keep the names of their shapes, by which ONNX Runtime plans memory."""
+
+    def test_values_of_a_transformer_have_shapes(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
+            package.weights.write(wan_ti2v.FAMILY.trace_transformer(wan_ti2v.build().transformer), Path(folder), bar)
+            graph = onnx.load(f"{folder}/model.onnx", load_external_data=False).graph
+        known = {value.name for value in [*graph.value_info, *graph.output]}
+        made = [name for node in graph.node for name in node.output if name]
+        self.assertGreater(sum(name in known for name in made), 0.95 * len(made))
+        # Not as numbers, which would be those of one size.
+        tokens = {dimension.dim_param for value in graph.value_info for dimension in value.type.tensor_type.shape.dim}
+        self.assertGreater(len(tokens), 2)
+
+
 class Attention(unittest.TestCase):
     """The scores of all tokens with all tokens are not held."""
 

@@ -77,7 +77,7 @@ pub fn measure(
     let [first, longer, smaller] = runs.try_into().map_err(|_| Error::runtime("a job is missing."))?;
     if first.held.denoise == 0 {
         return Err(Error::runtime("this system does not tell how much memory each phase takes.")
-            .hint("Measure the package under Linux; what was measured goes with it."));
+            .hint("Measure the package under Linux, on the processor or on NVIDIA's GPU; what was measured goes with it."));
     }
     let fitted = |of: &dyn Fn(&Run) -> (Load, u64, u64)| {
         let demand = fit([&first, &longer, &smaller].map(|run| (of(run).0, of(run).1 as f64)));

@@ -2,9 +2,8 @@
 
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::{Device, Nvml};
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -63,37 +62,41 @@ fn held(device: &Device<'_>) -> Option<u64> {
 /// Looks every 20 ms at how much of the GPU this process holds, until it is dropped.
 pub struct Watch {
     seen: Arc<Seen>,
-    device: Device<'static>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Seen {
+    device: Device<'static>,
     peak: AtomicU64,
     over: AtomicBool,
+}
+
+impl Seen {
+    fn now(&self) -> u64 {
+        held(&self.device).unwrap_or_default()
+    }
 }
 
 impl Watch {
     /// Begins to look; `None` where the driver does not tell what this process holds.
     pub fn start() -> Option<Self> {
         let device = device()?;
-        held(&device)?;
-        let seen = Arc::<Seen>::default();
+        let peak = AtomicU64::new(held(&device)?);
+        let seen = Arc::new(Seen { device, peak, over: AtomicBool::new(false) });
         let watched = seen.clone();
         let look = move || {
-            let Some(device) = self::device() else { return };
             while !watched.over.load(Ordering::Relaxed) {
-                watched.peak.fetch_max(held(&device).unwrap_or_default(), Ordering::Relaxed);
+                watched.peak.fetch_max(watched.now(), Ordering::Relaxed);
                 std::thread::park_timeout(LOOK);
             }
         };
         let thread = std::thread::Builder::new().name("pickup-gpu".into()).spawn(look).ok()?;
-        Some(Self { seen, device, thread: Some(thread) })
+        Some(Self { seen, thread: Some(thread) })
     }
 
     /// Most bytes that were held since this was last asked.
     pub fn take_peak(&self) -> u64 {
-        let now = held(&self.device).unwrap_or_default();
+        let now = self.seen.now();
         self.seen.peak.swap(now, Ordering::Relaxed).max(now)
     }
 }

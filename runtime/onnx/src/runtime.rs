@@ -131,11 +131,13 @@ impl Runtime {
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let small = are_small(path);
-        if provider == Provider::Cpu && !small && is_half(path) {
+        let model = (provider == Provider::Cpu && !small).then(|| std::fs::read(path).ok()).flatten();
+        if model.as_deref().is_some_and(widened::has_half_weights) {
             system::give_back_at_once();
         }
+        let model = model.as_deref().and_then(widened::widened);
         let builder = self.builder(provider, small);
-        Session::new(commit(builder, path, widened_for(provider, path).as_deref(), cancel)?, path, provider)
+        Session::new(commit(builder, path, model.as_deref(), cancel)?, path, provider)
     }
 
     /// The same, leaving it to ONNX Runtime to widen weights.
@@ -221,11 +223,6 @@ fn commit(
 fn widened_for(provider: Provider, path: &Path) -> Option<Vec<u8>> {
     let needs = provider == Provider::Cpu && !are_small(path);
     needs.then(|| std::fs::read(path).ok()).flatten().and_then(|model| widened::widened(&model))
-}
-
-/// Whether the graph in `path` has large weights in half precision.
-fn is_half(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|model| widened::has_half_weights(&model))
 }
 
 /// Whether the weights beside the graph in `path` are so small that each of its products gets a copy of

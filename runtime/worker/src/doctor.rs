@@ -40,11 +40,14 @@ fn providers(runtime: &Runtime) -> Vec<Finding> {
 }
 
 fn try_out(runtime: &Runtime, choice: ProviderChoice) -> Result<String> {
-    let works = runtime.decide(choice).map(|decision| match Gpu::current() {
-        Some(Gpu { name, free, .. }) if decision.provider == Provider::Cuda => {
+    let works = runtime.decide(choice).map(|decision| match (decision.provider, Gpu::current()) {
+        (Provider::Cuda, Some(Gpu { name, free, .. })) => {
             format!("a graph ran on it: {name}, {:.1} GB free", free as f64 / 1e9)
         }
-        _ => "a graph ran on it".to_owned(),
+        (Provider::Cuda, None) => {
+            "a graph ran on it; its driver does not tell how much memory is free".to_owned()
+        }
+        (Provider::Cpu | Provider::DirectMl, _) => "a graph ran on it".to_owned(),
     });
     works.map_err(|error| {
         error.hint(match choice {

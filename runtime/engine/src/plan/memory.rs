@@ -178,6 +178,10 @@ pub(crate) fn in_turn(plan: &Plan, manifest: &Manifest, room: Room) -> MemoryPla
 
 fn too_little(plan: &Plan, least: &MemoryPlan, most: u64) -> Error {
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    let mut hint = "Ask for fewer frames, close other programs, or choose a smaller model.".to_owned();
+    if !least.measured {
+        hint += " What is needed is a guess: `pickup models measure` finds it out.";
+    }
     Error::memory(format!(
         "not enough memory for {}×{}×{}: about {:.1} GB needed, {:.1} GB free.",
         plan.width,
@@ -186,7 +190,7 @@ fn too_little(plan: &Plan, least: &MemoryPlan, most: u64) -> Error {
         gigabytes(least.peak()),
         gigabytes(most)
     ))
-    .hint("Ask for fewer frames, close other programs, or choose a smaller model.")
+    .hint(hint)
 }
 
 /// Adds up what is held in each phase.
