@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use pickup_e2e::{
-    Answer, Bench, copy_folder, tiny_first_frame_package, tiny_package, tiny_whole_frames_package,
+    Answer, Bench, copy_folder, median, tiny_first_frame_package, tiny_package, tiny_whole_frames_package,
 };
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -29,18 +29,27 @@ fn models(bench: &Bench, measured: bool) -> PathBuf {
     folder
 }
 
+/// How often a run is made in a new worker. The C library sometimes finds a freed piece again that it mostly does not, which
+/// saves a tiny model a tenth of what it holds; the middle one of three tells what is usual.
+const RUNS: usize = 3;
+
 /// What a first run in a new worker was planned to hold and held at the peak, in bytes.
 fn peaks(bench: &Bench, models: Option<&Path>, arguments: &[&str]) -> (f64, f64) {
     let setup: Vec<(&str, Option<&OsStr>)> =
         models.iter().map(|models| ("PICKUP_MODELS", Some(models.as_os_str()))).collect();
     let arguments =
         [&["bench"], arguments, &["--runs", "1", "--steps", "2", "--provider", "cpu", "--json"]].concat();
-    let answer = bench.pickup_with(&arguments, &setup).json();
     let peak = |phases: &Value| {
         let phases = phases.as_object().unwrap();
         phases.values().map(|bytes| bytes.as_f64().unwrap()).fold(0.0, f64::max)
     };
-    (peak(&answer["estimate"]["memory"]["phases"]), peak(&answer["runs"][0]["record"]["phase_memory"]))
+    let once = |_| {
+        let answer = bench.pickup_with(&arguments, &setup).json();
+        let held = peak(&answer["runs"][0]["record"]["phase_memory"]);
+        (peak(&answer["estimate"]["memory"]["phases"]), held)
+    };
+    let (planned, held) = (0..RUNS).map(once).unzip();
+    (median(planned), median(held))
 }
 
 #[test]
