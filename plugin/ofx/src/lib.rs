@@ -53,7 +53,7 @@ pub use entry::{Plugin, plugin_at, plugin_record, set_host, set_library_host};
 pub use format::{Components, Context, Depth, Premultiplication, ThreadSafety};
 pub use geometry::{RectD, RectI};
 pub use host::HostInfo;
-pub use image::{Band, Image, OutputImage};
+pub use image::{Band, Image, OutputImage, Source};
 pub use layout::{Layout, Span};
 pub use location::{library_path, stay_loaded};
 pub use memory::Block;

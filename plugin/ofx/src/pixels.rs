@@ -100,8 +100,12 @@ fn write_picked(
 fn write_samples(depth: Depth, from: &[f16], row: &mut [u8]) {
     match depth {
         Depth::Byte => {
-            let codes = &*BYTES;
-            row.iter_mut().zip(from).for_each(|(byte, x)| *byte = codes[x.to_bits() as usize]);
+            let mut floats = [0f32; CHUNK];
+            for (row, from) in row.chunks_mut(CHUNK).zip(from.chunks(CHUNK)) {
+                let floats = &mut floats[..from.len()];
+                from.convert_to_f32_slice(floats);
+                row.iter_mut().zip(&*floats).for_each(|(byte, x)| *byte = to_byte(*x));
+            }
         }
         Depth::Short => {
             let codes = &*SHORTS;
@@ -149,17 +153,21 @@ fn read_floats(depth: Depth, bytes: &[u8], floats: &mut [f32]) {
     }
 }
 
-/// The code of every half, by its bits: looking it up is faster than computing it.
-static BYTES: LazyLock<Box<[u8]>> = LazyLock::new(|| every_half().map(|x| to_byte(x.to_f32())).collect());
+/// The code of every half, by its bits: looking it up is faster than computing it in doubles.
 static SHORTS: LazyLock<Box<[u16]>> = LazyLock::new(|| every_half().map(|x| to_short(x.to_f32())).collect());
 
 fn every_half() -> impl Iterator<Item = f16> {
     (0..=u16::MAX).map(f16::from_bits)
 }
 
-/// `round(clamp(x, 0, 1) · 255)`. Exact for every half: 11 bits times 8 fit into a float's 24.
+/// `round(clamp(x, 0, 1) · 255)`, NaN as 0. The product is exact for every half, as 11 bits times 8 fit into a float's 24.
+///
+/// A float of 2^23 or more has no fraction, so adding 2^23 rounds, and the low byte is the code; several pixels at a time, which
+/// a conversion to integers is not. The one tie of all halves, ½, goes to the even 128, which is up; a half's NaN
+/// ends in zeros.
 fn to_byte(x: f32) -> u8 {
-    (x.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+    const WHOLE: f32 = (1 << 23) as f32;
+    (x.clamp(0.0, 1.0) * 255.0 + WHOLE).to_bits() as u8
 }
 
 /// `round(clamp(x, 0, 1) · 65535)`, in doubles, because 11 bits times 16 do not fit into a float.

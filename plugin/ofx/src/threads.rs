@@ -7,10 +7,16 @@ use parking_lot::Mutex;
 use std::ffi::{c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How many threads a render should use: what the host says, else what the machine has.
+/// Most parts that work is worth splitting into: memory is no faster than that.
+const MOST_PARTS: usize = 8;
+
+/// In how many parts a render should split its work: two for each thread that the host has, else the machine. Systems often
+/// start two threads on one core and leave another idle for longer than the work takes; four are spread.
 #[must_use]
-pub fn thread_count() -> usize {
-    host_thread_count().or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1)
+pub fn part_count() -> usize {
+    let own = || std::thread::available_parallelism().ok().map(Into::into);
+    let threads = host_thread_count().or_else(own).unwrap_or(1);
+    if threads == 1 { 1 } else { (2 * threads).min(MOST_PARTS) }
 }
 
 fn host_thread_count() -> Option<usize> {

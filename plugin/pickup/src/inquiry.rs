@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{background, worker};
 
 /// How long a button waits for the answer: a worker that is open and idle gives it in less.
-const SHORT: Duration = Duration::from_millis(6);
+const SHORT: Duration = Duration::from_millis(3);
 
 /// A question to the worker, and its answer once it is there. Dropping it takes the question back.
 pub struct Inquiry {

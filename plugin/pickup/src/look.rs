@@ -131,7 +131,7 @@ pub fn reduced_plate(image: &Image<'_>, most: usize) -> Result<PlateBuffer> {
     let row = |from_top: usize| image.row(bounds.y2 - 1 - from_top as i32).unwrap_or_default();
     let rows: Vec<&[u8]> = (0..bounds.height()).map(row).collect();
     let mut pixels = vec![f16::ONE; width * height * 4];
-    let share = height.div_ceil(threads::thread_count().clamp(1, 8));
+    let share = height.div_ceil(threads::part_count());
     let shares = lines.chunks(share).zip(pixels.chunks_mut(share * width * 4)).collect();
     let (depth, components) = (image.depth(), image.components());
     let done = threads::for_each(shares, |(lines, into): (&[Range<usize>], &mut [f16])| {

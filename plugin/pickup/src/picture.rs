@@ -2,11 +2,12 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use pickup_ofx::{Band, OutputImage, RectI, pixels, threads};
+use pickup_ofx::{Band, OutputImage, RectI, Source, pixels, threads};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Pixels from which on a second thread pays: below, starting it costs more than it saves.
-const PIXELS_PER_THREAD: usize = 512 * 512;
+const PIXELS_PER_PART: usize = 512 * 512;
 
 /// `(h, w, 4)` red, green, blue, alpha, top row first.
 #[derive(Clone, Copy, Debug)]
@@ -37,43 +38,58 @@ impl<'a> Picture<'a> {
         own.unwrap_or(self.ground)
     }
 
-    /// Writes the picture's colours, opaque, into `window` of the host's image; it covers `frame` whole. False if a
-    /// thread failed.
-    pub fn put(&self, output: &mut OutputImage<'_>, frame: RectI, window: RectI) -> bool {
+    /// Writes the picture's colours, opaque, into `window` of the host's image; it covers `frame` whole. Where the picture's
+    /// alpha is 0 and `known` has pixels, they stand instead, bit for bit. False if a thread failed.
+    pub fn put(
+        &self,
+        known: Option<&Source<'_>>,
+        output: &mut OutputImage<'_>,
+        frame: RectI,
+        window: RectI,
+    ) -> bool {
         let window = window.intersection(&frame);
-        let count = threads_for(window);
         let fit = Fit::new(self, frame, window);
-        threads::for_each(output.bands(window, count), |mut band: Band<'_>| {
-            let (depth, components, rows) = (band.depth(), band.components(), band.window());
-            for y in rows.y1..rows.y2 {
-                if let Some(row) = band.row_mut(y) {
-                    pixels::write_row(depth, components, &opaque(fit.row(y)), row);
+        in_bands(output, window, |band, y| {
+            let (depth, components, x1) = (band.depth(), band.components(), band.window().x1);
+            let shown = fit.row(y);
+            if let Some(row) = band.row_mut(y) {
+                pixels::write_row(depth, components, &opaque(&shown), row);
+            }
+            if let Some(known) = known {
+                for run in clear_runs(&shown) {
+                    // What the source does not have stays the picture's.
+                    let _ = band.copy_from(known, y, x1 + run.start as i32, x1 + run.end as i32);
                 }
             }
         })
     }
+}
 
-    /// Runs of pixels `x1..x2` of row `y` (counted upwards) of `window`, where the picture's alpha is 0.
-    #[must_use]
-    pub fn clear_runs(&self, frame: RectI, window: RectI) -> Vec<(i32, i32, i32)> {
-        let window = window.intersection(&frame);
-        let fit = Fit::new(self, frame, window);
-        let mut runs = Vec::new();
-        for y in window.y1..window.y2 {
-            let row = fit.row(y);
-            let mut left = row.as_chunks::<4>().0;
-            let mut x = window.x1;
-            while let Some(made) = left.iter().position(is_clear) {
-                let clear = &left[made..];
-                let count = clear.iter().position(|pixel| !is_clear(pixel)).unwrap_or(clear.len());
-                let first = x + made as i32;
-                x = first + count as i32;
-                runs.push((y, first, x));
-                left = &clear[count..];
-            }
-        }
-        runs
+/// Does `work` on every row of `window`, on several threads where that pays. False if one of them failed.
+pub fn in_bands(
+    output: &mut OutputImage<'_>,
+    window: RectI,
+    work: impl Fn(&mut Band<'_>, i32) + Sync,
+) -> bool {
+    let count = parts_for(window);
+    threads::for_each(output.bands(window, count), |mut band: Band<'_>| {
+        let rows = band.window();
+        (rows.y1..rows.y2).for_each(|y| work(&mut band, y));
+    })
+}
+
+/// The runs of pixels of a row where alpha is 0.
+fn clear_runs(row: &[f16]) -> Vec<Range<usize>> {
+    let (mut runs, mut x) = (Vec::new(), 0);
+    let (mut left, _) = row.as_chunks::<4>();
+    while let Some(made) = left.iter().position(is_clear) {
+        let clear = &left[made..];
+        let count = clear.iter().position(|pixel| !is_clear(pixel)).unwrap_or(clear.len());
+        runs.push(x + made..x + made + count);
+        x += made + count;
+        left = &clear[count..];
     }
+    runs
 }
 
 /// Whether a pixel's alpha is 0, of either sign.
@@ -82,19 +98,24 @@ fn is_clear(pixel: &[f16; 4]) -> bool {
 }
 
 /// A row with alpha 1.
-fn opaque(row: Cow<'_, [f16]>) -> Cow<'_, [f16]> {
-    if row.as_chunks::<4>().0.iter().all(|pixel| pixel[3].to_bits() == f16::ONE.to_bits()) {
-        return row;
+fn opaque(row: &[f16]) -> Cow<'_, [f16]> {
+    // Whole pixels as one number each, and no early end: so the processor looks at several at a time.
+    let number = bytemuck::cast::<[f16; 4], u64>;
+    let opaque = number([f16::ZERO, f16::ZERO, f16::ZERO, f16::ONE]);
+    let alpha = bytemuck::cast::<[u16; 4], u64>([0, 0, 0, u16::MAX]);
+    let differing = row.as_chunks::<4>().0.iter().fold(0, |all, pixel| all | (number(*pixel) ^ opaque));
+    if differing & alpha == 0 {
+        return Cow::Borrowed(row);
     }
-    let mut row = row.into_owned();
+    let mut row = row.to_vec();
     row.chunks_exact_mut(4).for_each(|pixel| pixel[3] = f16::ONE);
     Cow::Owned(row)
 }
 
-/// How many threads a window is worth.
-fn threads_for(window: RectI) -> usize {
-    let worth = (window.width() * window.height()).div_ceil(PIXELS_PER_THREAD);
-    if worth < 2 { 1 } else { worth.min(threads::thread_count()).min(8) }
+/// How many parts a window is worth.
+fn parts_for(window: RectI) -> usize {
+    let worth = (window.width() * window.height()).div_ceil(PIXELS_PER_PART);
+    if worth < 2 { 1 } else { worth.min(threads::part_count()) }
 }
 
 /// How a picture's rows come to lie in a window of a frame.
@@ -171,16 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn clear_pixels_are_told_in_runs_upside_down_and_nowhere_else() {
-        let mut pixels = ramp(6, 2);
-        // The upper row: columns 1, 2 and 5; the lower row: none.
-        [1, 2, 5].into_iter().for_each(|x: usize| pixels[x * 4 + 3] = f16::ZERO);
-        let picture = Picture::whole(6, 2, &pixels);
-        let frame = rect(10, 20, 16, 22);
-        assert_eq!(picture.clear_runs(frame, frame), [(21, 11, 13), (21, 15, 16)]);
-        assert_eq!(picture.clear_runs(frame, rect(12, 20, 15, 22)), [(21, 12, 13)]);
-        let row = opaque(Cow::Borrowed(&pixels[..24]));
-        assert!(row.chunks(4).all(|pixel| pixel[3] == f16::ONE));
+    fn clear_pixels_are_told_in_runs_and_are_opaque_in_the_host() {
+        let mut pixels = ramp(6, 1);
+        assert_eq!(clear_runs(&pixels), []);
+        assert!(matches!(opaque(&pixels), Cow::Borrowed(_)));
+        [1, 2, 5].into_iter().for_each(|x: usize| pixels[x * 4 + 3] = -f16::ZERO);
+        assert_eq!(clear_runs(&pixels), [1..3, 5..6]);
+        assert!(opaque(&pixels).chunks(4).all(|pixel| pixel[3] == f16::ONE));
+        pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = f16::ZERO);
+        assert_eq!(clear_runs(&pixels), [0..6]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use pickup_core::{Error, ErrorKind, Event, Result, Slot};
 use pickup_ofx::{
-    Effect, Gravity, Image, OutputImage, Params, RectI, Render, Reply, Result as HostResult, clip_names,
+    Effect, Gravity, Image, OutputImage, Params, RectI, Render, Reply, Result as HostResult, Source,
+    clip_names,
 };
 use pickup_takes::Take;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ use crate::instance::{Instance, Shows};
 use crate::look;
 use crate::make::{Made, Place, Watch, generator_span, make, project_size};
 use crate::params::id;
-use crate::picture::Picture;
+use crate::picture::{Picture, in_bands};
 use crate::role::Role;
 use crate::slate::{Slate, Words};
 use crate::state::TakeNote;
@@ -144,24 +145,22 @@ fn put_take(
     let Shown { take, note, index } = shown;
     let pixels = take.checked_frame(*index).map_err(|error| to_host(&error))?;
     let picture = Picture::whole(take.width() as usize, take.height() as usize, pixels);
-    put_picture(&picture, output, window)?;
-    if take.record().request.canvas.slots.iter().any(Slot::is_partial)
-        && let Some(source) = source_image(role, effect, effect.params()?, time)?
-    {
-        put_known_part(&picture, note, &source, output, window);
-    }
-    Ok(())
+    let source = match take.record().request.canvas.slots.iter().any(Slot::is_partial) {
+        true => source_image(role, effect, effect.params()?, time)?,
+        false => None,
+    };
+    let known = source.as_ref().and_then(|source| known_part(&picture, note, source, output));
+    put_picture(&picture, known.as_ref(), output, window)
 }
 
-/// Puts the source's own pixels where the take says that they are known, bit for bit. Where they cannot be had,
-/// since the picture was scaled or the host has others, the take's own stay.
-fn put_known_part(
+/// The source's own pixels, which stand where the take says that they are known. Nothing where they cannot be had, since the
+/// picture was scaled or the host has others: there the take's own stay.
+fn known_part<'a>(
     picture: &Picture<'_>,
     note: &TakeNote,
-    source: &Image<'_>,
-    output: &mut OutputImage<'_>,
-    window: RectI,
-) {
+    source: &'a Image<'_>,
+    output: &OutputImage<'_>,
+) -> Option<Source<'a>> {
     let frame = whole_frame(output);
     let bounds = source.bounds();
     let moved = match note.placement {
@@ -170,7 +169,7 @@ fn put_known_part(
             let own = (bounds.width() as u32, bounds.height() as u32);
             let canvas = (frame.width() as u32, frame.height() as u32);
             if !placement.keeps_size() || (picture.width, picture.height) != (frame.width(), frame.height()) {
-                return;
+                return None;
             }
             let at = placement.on(own, canvas);
             // The host counts rows upwards.
@@ -179,18 +178,22 @@ fn put_known_part(
             (left as i32, up as i32)
         }
     };
-    for (y, x1, x2) in picture.clear_runs(frame, window) {
-        let _ = output.copy_moved_pixels(source, y, x1, x2, moved);
-    }
+    output.source(source, moved).ok()
 }
 
-fn put_picture(picture: &Picture<'_>, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
+fn put_picture(
+    picture: &Picture<'_>,
+    known: Option<&Source<'_>>,
+    output: &mut OutputImage<'_>,
+    window: RectI,
+) -> HostResult<()> {
     let frame = whole_frame(output);
-    if picture.put(output, frame, window) {
-        Ok(())
-    } else {
-        Err(pickup_ofx::Error::failed("a render thread failed"))
-    }
+    done(picture.put(known, output, frame, window))
+}
+
+/// An error, where a thread failed.
+fn done(all: bool) -> HostResult<()> {
+    if all { Ok(()) } else { Err(pickup_ofx::Error::failed("a render thread failed")) }
 }
 
 /// The pixels of the whole frame, of which the image may be a part.
@@ -217,9 +220,14 @@ fn put_source(
     if both != window {
         clear(output, window);
     }
-    for y in both.y1..both.y2 {
-        output.copy_pixels(image, y, both.x1, both.x2)?;
+    if both.is_empty() {
+        return Ok(());
     }
+    let pixels = output.source(image, (0, 0))?;
+    done(in_bands(output, both, |band, y| {
+        // Cannot fail: all lie in both images.
+        let _ = band.copy_from(&pixels, y, both.x1, both.x2);
+    }))?;
     remember(instance, params, frame, image);
     Ok(())
 }
@@ -257,7 +265,7 @@ pub fn remembers(instance: &Instance, params: Params<'_>) -> bool {
 fn put_slate(words: &Words, output: &mut OutputImage<'_>, window: RectI) -> HostResult<()> {
     let frame = whole_frame(output);
     let slate = Slate::of(words, frame.width(), frame.height());
-    put_picture(&slate.picture(), output, window)
+    put_picture(&slate.picture(), None, output, window)
 }
 
 /// Why there is no picture, and what to do next.

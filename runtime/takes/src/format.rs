@@ -15,6 +15,10 @@
 //! Zeros follow to the header's length, then the frames, each `(h, w, 4)` halves. All numbers are
 //! little-endian.
 
+use blake3::Hasher;
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 use half::f16;
 use pickup_core::Canvas;
 
@@ -27,6 +31,9 @@ const MAGIC: [u8; 8] = *b"PKUPHALF";
 const CHECKSUM: std::ops::Range<usize> = 64..96;
 const FIXED: usize = 96;
 const HASH: usize = 32;
+/// Most bytes that one thread hashes where there are more: a quarter of a frame in full HD, for systems sometimes start two
+/// threads on one core.
+const HASHED_IN_ONE: usize = 4 << 20;
 
 /// What is wrong with a header, in words that follow "is damaged:".
 pub(crate) type Fault = String;
@@ -154,17 +161,60 @@ fn hash_at(bytes: &[u8], at: usize) -> [u8; HASH] {
 }
 
 fn checksum(header: &[u8]) -> [u8; HASH] {
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = Hasher::new();
     hasher.update(&header[..CHECKSUM.start]).update(&[0; HASH]).update(&header[CHECKSUM.end..]);
     *hasher.finalize().as_bytes()
 }
 
 /// BLAKE3 of width and height (little-endian `u32`) and the halves. It is a plate's id, and a
 /// take's frame hash: a generated frame and the plate made of it have one name.
+///
+/// A large frame is hashed on several threads: a host waits for this when it first shows it.
 pub(crate) fn frame_hash(width: u32, height: u32, pixels: &[f16]) -> [u8; HASH] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&width.to_le_bytes()).update(&height.to_le_bytes()).update(bytemuck::cast_slice(pixels));
-    *hasher.finalize().as_bytes()
+    let size = [width.to_le_bytes(), height.to_le_bytes()];
+    let frame = Subtree { offset: 0, head: size.as_flattened(), bytes: bytemuck::cast_slice(pixels) };
+    match frame.halves() {
+        Some((left, right)) => *merge_subtrees_root(&left, &right, Mode::Hash).as_bytes(),
+        None => *Hasher::new().update(frame.head).update(frame.bytes).finalize().as_bytes(),
+    }
+}
+
+/// A part of what is hashed that is a subtree of BLAKE3's: `head` and `bytes` behind each other.
+#[derive(Clone, Copy)]
+struct Subtree<'a> {
+    /// Bytes before it.
+    offset: u64,
+    head: &'a [u8],
+    bytes: &'a [u8],
+}
+
+impl Subtree<'_> {
+    fn hash(self) -> ChainingValue {
+        match self.halves() {
+            Some((left, right)) => merge_subtrees_non_root(&left, &right, Mode::Hash),
+            None => {
+                let mut hasher = Hasher::new();
+                hasher.set_input_offset(self.offset).update(self.head).update(self.bytes).finalize_non_root()
+            }
+        }
+    }
+
+    /// The hashes of its two halves, made at once; `None` if it is too small for that to pay.
+    fn halves(self) -> Option<(ChainingValue, ChainingValue)> {
+        if self.bytes.len() <= HASHED_IN_ONE {
+            return None;
+        }
+        let left = left_subtree_len((self.head.len() + self.bytes.len()) as u64);
+        let (first, second) = self.bytes.split_at(left as usize - self.head.len());
+        let first = Self { bytes: first, ..self };
+        let second = Self { offset: self.offset + left, head: &[], bytes: second };
+        Some(std::thread::scope(|scope| {
+            // Here, where the system has no thread to give.
+            let own = std::thread::Builder::new().spawn_scoped(scope, || first.hash());
+            let second = second.hash();
+            (own.ok().and_then(|own| own.join().ok()).unwrap_or_else(|| first.hash()), second)
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +255,18 @@ mod tests {
             let whole = file(2, 3, 1);
             let cut = keep.min(whole.len() - 1);
             prop_assert!(Header::read(&whole[..cut]).is_err());
+        }
+    }
+
+    /// However it is hashed: by BLAKE3 of all bytes in one.
+    #[test]
+    fn a_frame_has_the_same_hash_in_parts() {
+        let most = HASHED_IN_ONE / 2;
+        for count in [0, 4, most, most + 1, 2 * most - 4, 2 * most - 3, 3 * most + 1, 1920 * 1080 * 4] {
+            let pixels: Vec<f16> = (0..count).map(|index| f16::from_bits((index * 7) as u16)).collect();
+            let bytes = [&5u32.to_le_bytes(), &9u32.to_le_bytes(), bytemuck::cast_slice(&pixels)].concat();
+            assert_eq!(frame_hash(5, 9, &pixels), *blake3::hash(&bytes).as_bytes(), "{count}");
+            assert_ne!(frame_hash(9, 5, &pixels), *blake3::hash(&bytes).as_bytes(), "{count}");
         }
     }
 
