@@ -174,13 +174,15 @@ pub(crate) fn to_timeline(
 ) -> Result<Vec<f16>> {
     let mut sized = resample(picture, width as usize, height as usize, Filter::Sharp)?;
     details.carry(frame, picture, &mut sized)?;
-    let length = width as usize * 4;
-    let mut pixels = vec![f16::ZERO; length * height as usize];
+    let sized = sized.as_standard_layout();
+    let colours = sized.as_slice().unwrap_or_default();
+    let width = width as usize;
+    let mut pixels = vec![f16::ZERO; width * 4 * height as usize];
     // A row at once, as the processor narrows several numbers in one step. Alpha stays 1.
-    let mut row = vec![1.0; length];
-    for (colours, halves) in sized.outer_iter().zip(pixels.chunks_exact_mut(length)) {
-        for (colour, pixel) in colours.rows().into_iter().zip(row.chunks_exact_mut(4)) {
-            pixel.iter_mut().zip(colour).for_each(|(to, from)| *to = (from * 0.5 + 0.5).clamp(0.0, 1.0));
+    let mut row = vec![1.0; width * 4];
+    for (colours, halves) in colours.chunks_exact(width * 3).zip(pixels.chunks_exact_mut(width * 4)) {
+        for (colour, pixel) in colours.as_chunks::<3>().0.iter().zip(row.as_chunks_mut::<4>().0) {
+            pixel[..3].copy_from_slice(&colour.map(|value| (value * 0.5 + 0.5).clamp(0.0, 1.0)));
         }
         halves.convert_from_f32_slice(&row);
     }
