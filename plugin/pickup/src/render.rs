@@ -220,14 +220,13 @@ fn put_source(
     if both != window {
         clear(output, window);
     }
-    if both.is_empty() {
-        return Ok(());
+    if !both.is_empty() {
+        let pixels = output.source(image, (0, 0))?;
+        done(in_bands(output, both, |band, y| {
+            // Cannot fail: all lie in both images.
+            let _ = band.copy_from(&pixels, y, both.x1, both.x2);
+        }))?;
     }
-    let pixels = output.source(image, (0, 0))?;
-    done(in_bands(output, both, |band, y| {
-        // Cannot fail: all lie in both images.
-        let _ = band.copy_from(&pixels, y, both.x1, both.x2);
-    }))?;
     remember(instance, params, frame, image);
     Ok(())
 }
