@@ -8,7 +8,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ndarray::{Array3, Axis, Zip};
-use pickup_core::Result;
+use pickup_core::{Error, Result};
 
 use crate::detail::Details;
 use crate::parallel;
@@ -175,7 +175,7 @@ pub(crate) fn to_timeline(
     let mut sized = resample(picture, width as usize, height as usize, Filter::Sharp)?;
     details.carry(frame, picture, &mut sized)?;
     let sized = sized.as_standard_layout();
-    let colours = sized.as_slice().unwrap_or_default();
+    let colours = sized.as_slice().ok_or_else(|| Error::runtime("a frame's rows are scattered."))?;
     let width = width as usize;
     let mut pixels = vec![f16::ZERO; width * 4 * height as usize];
     // A row at once, as the processor narrows several numbers in one step. Alpha stays 1.

@@ -31,9 +31,10 @@ const MAGIC: [u8; 8] = *b"PKUPHALF";
 const CHECKSUM: std::ops::Range<usize> = 64..96;
 const FIXED: usize = 96;
 const HASH: usize = 32;
-/// Most bytes that one thread hashes where there are more: a quarter of a frame in full HD, for systems sometimes start two
-/// threads on one core.
-const HASHED_IN_ONE: usize = 4 << 20;
+/// Most threads that hash a frame, a power of two; more than two, as systems sometimes start two on one core.
+const PARTS: usize = 4;
+/// Bytes from which on it pays to hash two halves at once. More than BLAKE3's chunk of 1024, which has none.
+const LARGE: usize = 2 << 20;
 
 /// What is wrong with a header, in words that follow "is damaged:".
 pub(crate) type Fault = String;
@@ -169,10 +170,12 @@ fn checksum(header: &[u8]) -> [u8; HASH] {
 /// BLAKE3 of width and height (little-endian `u32`) and the halves. It is a plate's id, and a
 /// take's frame hash: a generated frame and the plate made of it have one name.
 ///
-/// A large frame is hashed on several threads: a host waits for this when it first shows it.
+/// A large frame is hashed on several threads: a host waits for this when it first shows it. They are our own and end with
+/// it; those of BLAKE3's feature `rayon` would stay in a host that has unloaded the plugin.
 pub(crate) fn frame_hash(width: u32, height: u32, pixels: &[f16]) -> [u8; HASH] {
     let size = [width.to_le_bytes(), height.to_le_bytes()];
-    let frame = Subtree { offset: 0, head: size.as_flattened(), bytes: bytemuck::cast_slice(pixels) };
+    let bytes = bytemuck::cast_slice(pixels);
+    let frame = Subtree { offset: 0, head: size.as_flattened(), bytes, parts: PARTS };
     match frame.halves() {
         Some((left, right)) => *merge_subtrees_root(&left, &right, Mode::Hash).as_bytes(),
         None => *Hasher::new().update(frame.head).update(frame.bytes).finalize().as_bytes(),
@@ -186,6 +189,8 @@ struct Subtree<'a> {
     offset: u64,
     head: &'a [u8],
     bytes: &'a [u8],
+    /// On how many threads it may be hashed.
+    parts: usize,
 }
 
 impl Subtree<'_> {
@@ -199,15 +204,16 @@ impl Subtree<'_> {
         }
     }
 
-    /// The hashes of its two halves, made at once; `None` if it is too small for that to pay.
+    /// The hashes of its two halves, made at once; `None` if one thread is enough.
     fn halves(self) -> Option<(ChainingValue, ChainingValue)> {
-        if self.bytes.len() <= HASHED_IN_ONE {
+        if self.parts < 2 || self.bytes.len() < LARGE {
             return None;
         }
+        let parts = self.parts / 2;
         let left = left_subtree_len((self.head.len() + self.bytes.len()) as u64);
         let (first, second) = self.bytes.split_at(left as usize - self.head.len());
-        let first = Self { bytes: first, ..self };
-        let second = Self { offset: self.offset + left, head: &[], bytes: second };
+        let first = Self { bytes: first, parts, ..self };
+        let second = Self { offset: self.offset + left, head: &[], bytes: second, parts };
         Some(std::thread::scope(|scope| {
             // Here, where the system has no thread to give.
             let own = std::thread::Builder::new().spawn_scoped(scope, || first.hash());
@@ -261,8 +267,8 @@ mod tests {
     /// However it is hashed: by BLAKE3 of all bytes in one.
     #[test]
     fn a_frame_has_the_same_hash_in_parts() {
-        let most = HASHED_IN_ONE / 2;
-        for count in [0, 4, most, most + 1, 2 * most - 4, 2 * most - 3, 3 * most + 1, 1920 * 1080 * 4] {
+        let large = LARGE / 2;
+        for count in [0, 4, large - 1, large, 2 * large - 4, 2 * large - 3, 3 * large + 1, 1920 * 1080 * 4] {
             let pixels: Vec<f16> = (0..count).map(|index| f16::from_bits((index * 7) as u16)).collect();
             let bytes = [&5u32.to_le_bytes(), &9u32.to_le_bytes(), bytemuck::cast_slice(&pixels)].concat();
             assert_eq!(frame_hash(5, 9, &pixels), *blake3::hash(&bytes).as_bytes(), "{count}");
