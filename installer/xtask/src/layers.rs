@@ -10,10 +10,11 @@ use crate::shell;
 
 /// Each crate, and which of ours it may depend on.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("pickup-convolution", &[]),
     ("pickup-core", &[]),
     ("pickup-takes", &["pickup-core"]),
     ("pickup-client", &["pickup-core", "pickup-takes"]),
-    ("pickup-onnx", &["pickup-core"]),
+    ("pickup-onnx", &["pickup-convolution", "pickup-core"]),
     ("pickup-package", &["pickup-core"]),
     ("pickup-samplers", &["pickup-core"]),
     ("pickup-families", &["pickup-core", "pickup-package", "pickup-samplers"]),

@@ -6,6 +6,8 @@
 //!
 //! Weights in external files are mapped, not read: sessions are opened without prepacking.
 
+mod convolution;
+mod convolved;
 mod failure;
 mod gpu;
 mod library;
@@ -13,6 +15,7 @@ mod pin;
 mod placement;
 mod pool;
 mod probe;
+mod proto;
 mod provider;
 mod runtime;
 mod session;

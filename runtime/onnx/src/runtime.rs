@@ -11,7 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::failure::failure;
 use crate::pool::Pool;
-use crate::{Decision, Library, Session, placement, probe, provider, system, widened};
+use crate::{
+    Decision, Library, Session, convolution, convolved, placement, probe, provider, system, widened,
+};
 
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
 static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
@@ -131,11 +133,11 @@ impl Runtime {
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let small = are_small(path);
-        let model = (provider == Provider::Cpu && !small).then(|| std::fs::read(path).ok()).flatten();
-        if model.as_deref().is_some_and(widened::has_half_weights) {
+        let model = (provider == Provider::Cpu).then(|| std::fs::read(path).ok()).flatten();
+        if !small && model.as_deref().is_some_and(widened::has_half_weights) {
             system::give_back_at_once();
         }
-        let model = model.as_deref().and_then(widened::widened);
+        let model = model.and_then(|model| for_processor(model, small));
         let builder = self.builder(provider, small);
         Session::new(commit(builder, path, model.as_deref(), cancel)?, path, provider)
     }
@@ -154,7 +156,9 @@ impl Runtime {
         let (key, value) = placement::RECORD;
         let builder = self.builder(provider, are_small(path));
         let builder = builder.and_then(|builder| Ok(builder.with_config_entry(key, value)?));
-        let session = commit(builder, path, widened_for(provider, path).as_deref(), cancel)?;
+        let model = (provider == Provider::Cpu).then(|| std::fs::read(path).ok()).flatten();
+        let model = model.and_then(|model| for_processor(model, are_small(path)));
+        let session = commit(builder, path, model.as_deref(), cancel)?;
         placement::placement(&session).map_err(|error| failure(format!("inspect {}", path.display()), &error))
     }
 
@@ -176,6 +180,11 @@ impl Runtime {
             // Each constant that is not folded for its size would be told as a warning.
             let quiet = ort::logging::LogLevel::Error;
             builder = builder.with_config_entry(FOLDED.0, FOLDED.1)?.with_log_level(quiet)?;
+        }
+        if provider == Provider::Cpu {
+            let threads =
+                self.threads.or(std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+            builder = builder.with_operators(convolution::domain(threads)?)?;
         }
         if let Some(threads) = self.threads {
             builder = builder.with_intra_threads(threads)?;
@@ -219,10 +228,11 @@ fn commit(
     session.map_err(failed)
 }
 
-/// The graph in `path` with its large weights widened one by one, where the provider needs that.
-fn widened_for(provider: Provider, path: &Path) -> Option<Vec<u8>> {
-    let needs = provider == Provider::Cpu && !are_small(path);
-    needs.then(|| std::fs::read(path).ok()).flatten().and_then(|model| widened::widened(&model))
+/// The model as the processor runs it, if that is not as it is.
+fn for_processor(model: Vec<u8>, small: bool) -> Option<Vec<u8>> {
+    let widened = if small { None } else { widened::widened(&model) };
+    let convolved = convolved::convolved(widened.as_deref().unwrap_or(&model));
+    convolved.or(widened)
 }
 
 /// Whether the weights beside the graph in `path` are so small that each of its products gets a copy of

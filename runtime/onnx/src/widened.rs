@@ -6,83 +6,20 @@
 //! the graph run when their product does.
 
 use prost::Message;
-use prost::encoding::{
-    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
-};
 use std::collections::BTreeSet;
 
-/// Field numbers of `onnx.proto` (IR version 10).
-mod field {
-    pub const MODEL_GRAPH: u32 = 7;
-    pub const GRAPH_NODE: u32 = 1;
-    pub const GRAPH_INITIALIZER: u32 = 5;
-}
-
-/// Types of elements, and of attributes.
-mod kind {
-    pub const FLOAT: i64 = 1;
-    pub const HALF: i64 = 10;
-    pub const INTEGER: i32 = 2;
-}
+use crate::proto::{Field, Node, Weights, field, fields, kind, put};
 
 /// Numbers in weights that are worth it; smaller ones hold nothing to speak of.
 const LARGE: i64 = 1 << 18;
 
-#[derive(Clone, PartialEq, Message)]
-struct Weights {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    element: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Node {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    operator: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<Attribute>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, tag = "3")]
-    integer: i64,
-    #[prost(int32, tag = "20")]
-    kind: i32,
-}
-
-impl Node {
-    /// Turns the value `from` into `to`, of another type of elements.
-    fn cast(from: &str, to: &str, element: i64) -> Self {
-        let attribute = Attribute { name: "to".into(), integer: element, kind: kind::INTEGER };
-        Self {
-            input: vec![from.into()],
-            output: vec![to.into()],
-            name: format!("{to}/cast"),
-            operator: "Cast".into(),
-            attribute: vec![attribute],
-        }
-    }
-
-    /// This product in single precision, between two casts; its weights are widened already.
-    fn widened(self) -> [Self; 3] {
-        let [given, product] = ["given", "product"].map(|what| format!("{}/{what}", self.output[0]));
-        let before = Self::cast(&self.input[0], &given, kind::FLOAT);
-        let after = Self::cast(&product, &self.output[0], kind::HALF);
-        let input = vec![given, single(&self.input[1])];
-        [before, Self { input, output: vec![product], ..self }, after]
-    }
+/// The product in single precision, between two casts; its weights are widened already.
+fn between_casts(product: Node) -> [Node; 3] {
+    let [given, made] = ["given", "product"].map(|what| format!("{}/{what}", product.output[0]));
+    let before = Node::cast(&product.input[0], &given, kind::FLOAT);
+    let after = Node::cast(&made, &product.output[0], kind::HALF);
+    let input = vec![given, single(&product.input[1])];
+    [before, Node { input, output: vec![made], ..product }, after]
 }
 
 fn single(weights: &str) -> String {
@@ -122,8 +59,7 @@ fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
         match product(part, &large)? {
             Some(product) => {
                 used.insert(product.input[1].clone());
-                product
-                    .widened()
+                between_casts(product)
                     .iter()
                     .for_each(|node| put(&mut rest, field::GRAPH_NODE, &node.encode_to_vec()));
             }
@@ -160,44 +96,6 @@ fn product(part: &Field<'_>, large: &BTreeSet<String>) -> Option<Option<Node>> {
     Some((is_product && large.contains(&node.input[1])).then_some(node))
 }
 
-/// A field of a message.
-struct Field<'a> {
-    number: u32,
-    /// Its bytes, the number's included.
-    whole: &'a [u8],
-    /// Its value, if that has a length.
-    content: &'a [u8],
-}
-
-/// The fields of the message in `bytes`, in order; `None` if it is none.
-fn fields(bytes: &[u8]) -> Option<Vec<Field<'_>>> {
-    let (mut rest, mut fields) = (bytes, Vec::new());
-    while !rest.is_empty() {
-        let start = rest;
-        let (number, wire) = decode_key(&mut rest).ok()?;
-        let content = match wire {
-            WireType::LengthDelimited => {
-                let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
-                let content = rest.get(..length)?;
-                rest = &rest[length..];
-                content
-            }
-            _ => {
-                skip_field(wire, number, &mut rest, DecodeContext::default()).ok()?;
-                &[]
-            }
-        };
-        fields.push(Field { number, whole: &start[..start.len() - rest.len()], content });
-    }
-    Some(fields)
-}
-
-fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
-    encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(content.len() as u64, out);
-    out.extend_from_slice(content);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +103,7 @@ mod tests {
     use half::f16;
     use ndarray::Array2;
     use pickup_core::{Cancel, Graph as _, Provider, Tensor};
+    use prost::encoding::{WireType, encode_key, encode_varint};
     use std::path::Path;
 
     /// Width of the products, and how many there are.
@@ -266,6 +165,7 @@ mod tests {
             output: vec![output],
             operator: operator.into(),
             attribute: vec![],
+            domain: String::new(),
         };
         for index in 0..COUNT {
             let product = node("MatMul", &[format!("x{index}"), format!("w{index}")], format!("y{index}"));
