@@ -18,6 +18,7 @@ from ..golden import Case
 from ..graphs import Graphs, trace
 from ..randoms import normal, uniform
 from ..source import Checkpoint
+from ..stepped_vae import from_patches
 from ..timesteps import exported_timesteps
 
 NAME = "ltx"
@@ -112,6 +113,8 @@ class VaeHalf(nn.Module):
     def __init__(self, vae: AutoencoderKLLTXVideo):
         super().__init__()
         config = vae.config
+        if config.patch_size_t != 1:
+            raise Unfit(f"expected patches of one frame, found {config.patch_size_t}. Choose version 0.9.5 or later.")
         if any(config.decoder_inject_noise) or not config.timestep_conditioning or config.scaling_factor != 1.0:
             raise Unfit("expected a decoder that takes a timestep and makes no noise of its own, found another. "
                         "Choose version 0.9.5 or later.")
@@ -131,7 +134,19 @@ class Decoder(VaeHalf):
     def forward(self, latent: torch.Tensor, timestep: torch.Tensor, noise: torch.Tensor, noise_scale: torch.Tensor) -> torch.Tensor:
         scale = noise_scale.view(1, 1, 1, 1, 1)
         latent = latent * self.std + self.mean
-        return self.vae.decoder((1 - scale) * latent + scale * noise, timestep).clamp(-1.0, 1.0).float()
+        with patches(self.vae.decoder) as size:
+            decoded = self.vae.decoder((1 - scale) * latent + scale * noise, timestep)
+        return from_patches(decoded, size).clamp(-1.0, 1.0).float()
+
+
+@contextmanager
+def patches(decoder: nn.Module):
+    """`decoder` leaves its pixels in patches, of the size that this gives."""
+    size, decoder.patch_size = decoder.patch_size, 1
+    try:
+        yield size
+    finally:
+        decoder.patch_size = size
 
 
 def trace_vae(vae: AutoencoderKLLTXVideo) -> Graphs:
