@@ -5,10 +5,10 @@
 //! and transformed filter, instead of 144. The products of a tile's frames and channels add up before the result is
 //! transformed back, so that nearly all of the work is matrix products, a quarter of those of a plain convolution.
 //!
-//! In single precision the error is about twice a plain convolution's: [`transform`] says why so little.
+//! In single precision the error is about twice a plain convolution's; `transform.rs` says why so little.
 //!
 //! The order of things: [`Filters::new`] transforms the weights, [`Filters::convolve`] splits the output into
-//! [`unit`]s of a few rows, frames and channels, which the [`Crew`]'s threads compute one by one.
+//! units (`unit.rs`) of a few rows, frames and channels, which the [`Crew`]'s threads compute one by one.
 
 mod product;
 mod transform;
@@ -105,11 +105,6 @@ impl Filters {
         });
         drop(blocks);
         Self { size, panels }
-    }
-
-    /// Bytes that the transformed weights take.
-    pub fn bytes(size: FilterSize) -> usize {
-        Panels::count(size) * size_of::<f32>()
     }
 
     /// Convolves `input` `(batch, inputs, frames, height, width)`, whose frames are those of its parts one after another, into `output` `(batch, outputs, frames', height', width')`,

@@ -23,12 +23,8 @@ pub struct Panels {
 impl Panels {
     pub fn new(size: FilterSize) -> Self {
         let product = size.frames * size.inputs * BLOCK;
-        Self { numbers: vec![0.0; Self::count(size)], block: COUNT * product, product }
-    }
-
-    /// Numbers of filters of `size`.
-    pub fn count(size: FilterSize) -> usize {
-        size.outputs.div_ceil(BLOCK) * COUNT * size.frames * size.inputs * BLOCK
+        let (block, blocks) = (COUNT * product, size.outputs.div_ceil(BLOCK));
+        Self { numbers: vec![0.0; blocks * block], block, product }
     }
 
     pub fn blocks(&self) -> usize {
