@@ -107,9 +107,9 @@ impl Filters {
         Self { size, panels }
     }
 
-    /// Convolves `input` `(batch, inputs, frames, height, width)`, whose frames are those of its parts one after another, into `output` `(batch, outputs, frames', height', width')`,
-    /// whose last three sizes [`InputSize::output`] tells, and adds `bias` `(outputs)`. Like ONNX's `Conv` this does not mirror
-    /// the filters.
+    /// Convolves `input` `(batch, inputs, frames, height, width)`, whose frames are those of its parts one after another,
+    /// into `output` `(batch, outputs, frames', height', width')`, whose last three sizes [`InputSize::output`] tells, and adds
+    /// `bias` `(outputs)`. Like ONNX's `Conv` this does not mirror the filters.
     ///
     /// # Panics
     /// If a slice is not as long as the sizes say.

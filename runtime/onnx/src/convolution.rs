@@ -1,8 +1,8 @@
 //! The operator [`NAME`] of [`DOMAIN`]: what ONNX's `Conv` does, by Winograd's algorithm, on the processor and on ONNX
 //! Runtime's own threads.
 //!
-//! Inputs: `(b, c, h, w)` or `(b, c, t, h, w)`, weights `(o, c, 3, 3)` or `(o, c, k, 3, 3)` in single or half precision, a bias `(o)` or
-//! none, and frames `(b, c, s, h, w)` that come before the first's or none. The attribute `pads` is `Conv`'s.
+//! Inputs: `(b, c, h, w)` or `(b, c, t, h, w)`, weights `(o, c, 3, 3)` or `(o, c, k, 3, 3)` in single or half precision, a
+//! bias `(o)` or none, and frames `(b, c, s, h, w)` that come before the first's or none. The attribute `pads` is `Conv`'s.
 
 use half::f16;
 use ort::operator::{
@@ -97,8 +97,8 @@ impl Pads {
     }
 }
 
-/// The output's type; `None` if the inputs' do not tell all of it: ONNX Runtime has no way to hear of a size that is not known
-/// and has no name.
+/// The output's type; `None` if the inputs' do not tell all of it: ONNX Runtime has no way to hear of a size that is not
+/// known and has no name.
 fn shape(input: &ValueType, weights: &ValueType, pads: Pads) -> Option<ValueType> {
     let (ValueType::Tensor { shape, dimension_symbols, .. }, ValueType::Tensor { shape: weights, .. }) =
         (input, weights)
@@ -186,8 +186,8 @@ fn numbers<'a, N: PrimitiveTensorElementType>(
     Ok(tensor.map(|(shape, numbers)| (shape.iter().map(|&size| size as usize).collect(), numbers)))
 }
 
-/// The sizes of an input of `shape` after frames of the shape `before`, if there are some, and of `weights`; `None` if they do not
-/// fit each other.
+/// The sizes of an input of `shape` after frames of the shape `before`, if there are some, and of `weights`; `None` if they do
+/// not fit each other.
 fn sizes(
     shape: &[usize],
     before: &[usize],

@@ -1,5 +1,5 @@
-//! Graphs whose convolutions of 3×3 pixels are [`crate::convolution`]'s, which takes a third to a half of the time of ONNX
-//! Runtime's: that makes matrices of the input for every plain product.
+//! Graphs whose convolutions of 3×3 pixels are [`crate::convolution`]'s. From 64 channels on that takes a third to a half of
+//! the time of ONNX Runtime's, which makes matrices of the input for every plain product.
 
 use prost::Message;
 use std::collections::BTreeMap;
@@ -59,15 +59,17 @@ fn graph(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
                 let nodes = replaced(part.content, node, &joins, graph.is_half(node))?;
                 nodes.iter().for_each(|node| put(&mut out, part.number, node));
             }
-            (Some(node), None) if joins.contains_key(node.output[0].as_str()) => {}
+            // What only a convolution needs joined.
+            (Some(node), None)
+                if node.output.first().is_some_and(|name| joins.contains_key(name.as_str())) => {}
             _ => out.extend_from_slice(part.whole),
         }
     }
     Some((!convolutions.is_empty()).then_some(out))
 }
 
-/// The nodes in the place of a convolution: the operator, with a joined input's parts as its inputs, and casts around it if the
-/// convolution is in half precision. Everything else in the node stays.
+/// The nodes in the place of a convolution: the operator, with a joined input's parts as its inputs, and casts around it if
+/// it is in half precision. Everything else in the node stays.
 fn replaced(bytes: &[u8], node: &Node, joins: &BTreeMap<&str, &Node>, is_half: bool) -> Option<Vec<Vec<u8>>> {
     let (mut input, mut output) = (node.input.clone(), node.output.first()?.clone());
     let join = joins.get(input[0].as_str()).and_then(|join| join.input.first_chunk());

@@ -79,7 +79,8 @@ fn large_weights(fields: &[Field<'_>]) -> Option<BTreeSet<String>> {
     let mut large = BTreeSet::new();
     for part in fields.iter().filter(|part| part.number == field::GRAPH_INITIALIZER) {
         let weights = Weights::decode(part.content).ok()?;
-        if i64::from(weights.element) == kind::HALF && weights.dims.iter().product::<i64>() >= LARGE {
+        let count = weights.dims.iter().fold(1, |count: i64, &size| count.saturating_mul(size));
+        if i64::from(weights.element) == kind::HALF && count >= LARGE {
             large.insert(weights.name);
         }
     }
