@@ -82,11 +82,17 @@ const UNITS: usize = 4;
 /// Blocks of output channels of a unit, at least: the input is transformed anew for each unit.
 const BLOCKS: usize = 4;
 
+/// Whether this processor has vectors to compute with. Number by number a plain convolution is faster.
+pub fn has_vectors() -> bool {
+    !matches!(Arch::new(), Arch::Scalar)
+}
+
 /// Weights, transformed.
 #[derive(Debug)]
 pub struct Filters {
     size: FilterSize,
     panels: Panels,
+    arch: Arch,
 }
 
 impl Filters {
@@ -95,16 +101,20 @@ impl Filters {
     /// # Panics
     /// If there are not as many weights as `size` says.
     pub fn new<W: Copy + Into<f32> + Sync>(size: FilterSize, weights: &[W], crew: &impl Crew) -> Self {
+        Self::on(Arch::new(), size, weights, crew)
+    }
+
+    /// The same with the vectors of `arch`.
+    fn on<W: Copy + Into<f32> + Sync>(arch: Arch, size: FilterSize, weights: &[W], crew: &impl Crew) -> Self {
         assert_eq!(weights.len(), size.outputs * size.inputs * size.frames * 9, "weights of {size:?}");
         let mut panels = Panels::new(size);
         let blocks: Vec<_> = panels.blocks_mut().map(Mutex::new).collect();
-        let arch = Arch::new();
         crew.each(blocks.len(), &|index| {
             let rows = weights.chunks(size.inputs * size.frames * 9).skip(index * BLOCK).take(BLOCK);
             arch.dispatch(|| product::fill_block(size, rows, &mut blocks[index].lock()));
         });
         drop(blocks);
-        Self { size, panels }
+        Self { size, panels, arch }
     }
 
     /// Convolves `input` `(batch, inputs, frames, height, width)`, whose frames are those of its parts one after another,
@@ -146,11 +156,10 @@ impl Filters {
         let units: Vec<_> =
             self.units(&job, output, crew.threads()).into_iter().map(|unit| Mutex::new(Some(unit))).collect();
         let scratch = Mutex::new(Vec::new());
-        let arch = Arch::new();
         crew.each(units.len(), &|index| {
             let Some(unit) = units[index].lock().take() else { return };
             let mut own = scratch.lock().pop().unwrap_or_default();
-            arch.dispatch(unit::Run { job: &job, unit, scratch: &mut own });
+            self.arch.dispatch(unit::Run { job: &job, unit, scratch: &mut own });
             scratch.lock().push(own);
         });
     }

@@ -164,6 +164,22 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
+fn a_processor_without_vectors_says_the_same() {
+    let (weights, input, bias, expected) = wide();
+    let crew = Threads(2);
+    let mut found = vec![f32::NAN; expected.len()];
+    Filters::on(Arch::Scalar, WIDE, &weights, &crew).convolve(
+        CLIP,
+        &[&input],
+        Some(&bias),
+        &mut found,
+        &crew,
+    );
+    let lost = spread(&convolved(&weights, &input, Some(&bias), 2), &expected);
+    assert!(spread(&found, &expected) < 1.5 * lost, "{} beside {lost}", spread(&found, &expected));
+}
+
+#[test]
 fn weights_may_be_in_half_precision_and_bias_may_be_missing() {
     let (weights, input, ..) = wide();
     let half: Vec<f16> = weights.iter().map(|&weight| f16::from_f32(weight)).collect();

@@ -35,6 +35,15 @@ pub struct Weights {
     pub name: String,
 }
 
+/// An operator set that a model uses; ONNX's own has no domain.
+#[derive(Clone, PartialEq, Message)]
+pub struct Operators {
+    #[prost(string, tag = "1")]
+    pub domain: String,
+    #[prost(int64, tag = "2")]
+    pub version: i64,
+}
+
 /// A graph's output, of which only the name is read.
 #[derive(Clone, PartialEq, Message)]
 pub struct Output {
@@ -123,6 +132,22 @@ pub fn fields(bytes: &[u8]) -> Option<Vec<Field<'_>>> {
     Some(fields)
 }
 
+/// The model in the bytes `model` with the graph that `change` makes of its own; `None` if that makes none, or this is no model.
+pub fn with_graph(model: &[u8], change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let (mut changed, mut out) = (false, Vec::with_capacity(model.len()));
+    for part in fields(model)? {
+        match part.number {
+            field::MODEL_GRAPH => {
+                put(&mut out, part.number, &change(part.content)?);
+                changed = true;
+            }
+            _ => out.extend_from_slice(part.whole),
+        }
+    }
+    changed.then_some(out)
+}
+
+/// Appends a field whose value has a length.
 pub fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(content.len() as u64, out);

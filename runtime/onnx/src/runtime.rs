@@ -133,11 +133,11 @@ impl Runtime {
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let small = are_small(path);
-        let model = (provider == Provider::Cpu).then(|| std::fs::read(path).ok()).flatten();
-        if !small && model.as_deref().is_some_and(widened::has_half_weights) {
+        let source = source(provider, path);
+        if !small && source.as_deref().is_some_and(widened::has_half_weights) {
             system::give_back_at_once();
         }
-        let model = model.and_then(|model| for_processor(model, small));
+        let model = source.and_then(|model| for_processor(model, small));
         let builder = self.builder(provider, small);
         Session::new(commit(builder, path, model.as_deref(), cancel)?, path, provider)
     }
@@ -154,10 +154,10 @@ impl Runtime {
     /// As [`Runtime::open`].
     pub fn inspect(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Vec<NodeCount>> {
         let (key, value) = placement::RECORD;
-        let builder = self.builder(provider, are_small(path));
+        let small = are_small(path);
+        let builder = self.builder(provider, small);
         let builder = builder.and_then(|builder| Ok(builder.with_config_entry(key, value)?));
-        let model = (provider == Provider::Cpu).then(|| std::fs::read(path).ok()).flatten();
-        let model = model.and_then(|model| for_processor(model, are_small(path)));
+        let model = source(provider, path).and_then(|model| for_processor(model, small));
         let session = commit(builder, path, model.as_deref(), cancel)?;
         placement::placement(&session).map_err(|error| failure(format!("inspect {}", path.display()), &error))
     }
@@ -228,10 +228,17 @@ fn commit(
     session.map_err(failed)
 }
 
+/// The graph in `path`, without its weights, where it may be changed before it is opened: for the processor. What cannot be
+/// read is told when it is opened.
+fn source(provider: Provider, path: &Path) -> Option<Vec<u8>> {
+    (provider == Provider::Cpu).then(|| std::fs::read(path).ok()).flatten()
+}
+
 /// The model as the processor runs it, if that is not as it is.
 fn for_processor(model: Vec<u8>, small: bool) -> Option<Vec<u8>> {
     let widened = if small { None } else { widened::widened(&model) };
-    let convolved = convolved::convolved(widened.as_deref().unwrap_or(&model));
+    let plain = widened.as_deref().unwrap_or(&model);
+    let convolved = if pickup_convolution::has_vectors() { convolved::convolved(plain) } else { None };
     convolved.or(widened)
 }
 

@@ -8,7 +8,7 @@
 use prost::Message;
 use std::collections::BTreeSet;
 
-use crate::proto::{Field, Node, Weights, field, fields, kind, put};
+use crate::proto::{Field, Node, Weights, field, fields, kind, put, with_graph};
 
 /// Numbers in weights that are worth it; smaller ones hold nothing to speak of.
 const LARGE: i64 = 1 << 18;
@@ -29,19 +29,7 @@ fn single(weights: &str) -> String {
 /// The model in the bytes `model` with its products with large weights in half precision widened; `None` if it has none, or
 /// is no model.
 pub(crate) fn widened(model: &[u8]) -> Option<Vec<u8>> {
-    let mut found = false;
-    let mut out = Vec::with_capacity(model.len());
-    for part in fields(model)? {
-        match part.number {
-            field::MODEL_GRAPH => {
-                let graph = graph(part.content)?;
-                found |= graph.len() > part.content.len();
-                put(&mut out, part.number, &graph);
-            }
-            _ => out.extend_from_slice(part.whole),
-        }
-    }
-    found.then_some(out)
+    with_graph(model, graph)
 }
 
 /// Whether the model in the bytes `model` has large weights in half precision.
@@ -51,6 +39,7 @@ pub(crate) fn has_half_weights(model: &[u8]) -> bool {
     large.any(|weights| !weights.is_empty())
 }
 
+/// The graph with its products widened; `None` if there are none.
 fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
     let fields = fields(bytes)?;
     let large = large_weights(&fields)?;
@@ -66,12 +55,12 @@ fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
             None => rest.extend_from_slice(part.whole),
         }
     }
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(bytes.len());
     for weights in &used {
         put(&mut out, field::GRAPH_NODE, &Node::cast(weights, &single(weights), kind::FLOAT).encode_to_vec());
     }
     out.extend(rest);
-    Some(out)
+    (!used.is_empty()).then_some(out)
 }
 
 /// Names of the large weights in half precision.
