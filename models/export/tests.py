@@ -19,11 +19,12 @@ import onnxruntime
 import torch
 from diffusers import AutoencoderKLWan, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.autoencoders import autoencoder_kl_wan
 from onnx import TensorProto, numpy_helper
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 from safetensors.torch import save_file
 
-from pickup_export import attention, command, compare, golden, lora, package, precision, randomised, report, steps, widening
+from pickup_export import attention, blocks, command, compare, golden, lora, package, precision, randomised, report, steps, widening
 from pickup_export.errors import Unfit
 from pickup_export.lora import Lora
 from pickup_export.stepped_vae import VaeStage
@@ -254,6 +255,36 @@ class Shapes(unittest.TestCase):
         # Not as numbers, which would be those of one size.
         tokens = {dimension.dim_param for value in graph.value_info for dimension in value.type.tensor_type.shape.dim}
         self.assertGreater(len(tokens), 2)
+
+
+class Blocks(unittest.TestCase):
+    """Pixels as channels, beside torch's own and diffusers' ways."""
+
+    def setUp(self) -> None:
+        self.clip = torch.arange(2.0 * 3 * 4 * 8 * 12).view(2, 3, 4, 8, 12)
+
+    def test_blocks_of_a_picture_are_those_of_pixel_unshuffle(self) -> None:
+        pictures = [torch.nn.functional.pixel_unshuffle(frame, 4) for frame in self.clip.unbind(2)]
+        self.assertTrue(torch.equal(blocks.to_blocks(self.clip, (1, 4, 4)), torch.stack(pictures, 2)))
+
+    def test_frames_of_a_block_are_channels_before_its_pixels(self) -> None:
+        whole = blocks.to_blocks(self.clip, (2, 2, 3)).unflatten(1, (3, 2, 6))
+        for frame in range(2):
+            apart = blocks.to_blocks(self.clip[:, :, frame::2], (1, 2, 3)).unflatten(1, (3, 6))
+            self.assertTrue(torch.equal(whole[:, :, frame], apart))
+
+    def test_patches_are_those_of_diffusers(self) -> None:
+        patches = autoencoder_kl_wan.patchify(self.clip, 2)
+        self.assertTrue(torch.equal(blocks.to_patches(self.clip, 2), patches))
+        self.assertFalse(torch.equal(blocks.to_blocks(self.clip, (1, 2, 2)), patches), "the order of a patch's pixels counts")
+        self.assertTrue(torch.equal(blocks.from_patches(patches, 2), autoencoder_kl_wan.unpatchify(patches, 2)))
+
+    def test_the_way_back_gives_the_clip(self) -> None:
+        for block in ((1, 1, 1), (1, 2, 2), (2, 4, 3), (4, 8, 12)):
+            there = blocks.to_blocks(self.clip, block)
+            self.assertTrue(torch.equal(blocks.from_blocks(there, block), self.clip))
+        for size in (1, 2, 4):
+            self.assertTrue(torch.equal(blocks.from_patches(blocks.to_patches(self.clip, size), size), self.clip))
 
 
 class Attention(unittest.TestCase):

@@ -9,7 +9,6 @@ go in and out as patches.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Iterator
 
 import torch
@@ -17,6 +16,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import AvgDown3D, DupUp3D, WanCausalConv3d, WanResample, WanRMS_norm
 from torch import nn
+
+from .blocks import from_blocks, from_patches, to_blocks, to_patches
+from .layers import channel_squares, replaced
 
 
 class Tape:
@@ -52,11 +54,9 @@ def causal_conv(conv: WanCausalConv3d, x: torch.Tensor, tape: Tape) -> torch.Ten
 
 def channel_norm(norm: WanRMS_norm, x: torch.Tensor) -> torch.Tensor:
     """Channels of `(b, c, …)` divided by the root of their mean square, in single precision, as `F.normalize` does it with its
-    least length of 1e-12. The sum of squares is a product with ones: what ONNX Runtime's processor kernels do for a sum over
-    channels takes two to four times as long."""
+    least length of 1e-12."""
     wide = x.float()
-    squares = torch.matmul(torch.ones(1, x.shape[1]), (wide * wide).flatten(2)).unflatten(2, x.shape[2:])
-    return (wide * (norm.scale / squares.sqrt().clamp_min(1e-12)) * norm.gamma + norm.bias).type_as(x)
+    return (wide * (norm.scale / channel_squares(wide).sqrt().clamp_min(1e-12)) * norm.gamma + norm.bias).type_as(x)
 
 
 def each_frame(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -92,52 +92,24 @@ def average_down(layer: AvgDown3D, x: torch.Tensor, tape: Tape) -> torch.Tensor:
     time, space = layer.factor_t, layer.factor_s
     if tape.first and time > 1:
         x = F.pad(x, (0, 0, 0, 0, time - 1, 0))
-    x = x.unflatten(4, (-1, space)).unflatten(3, (-1, space)).unflatten(2, (-1, time))
-    blocks = x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+    blocks = to_blocks(x, (time, space, space))
     return blocks.unflatten(1, (layer.out_channels, layer.group_size)).mean(2)
 
 
 def repeat_up(layer: DupUp3D, x: torch.Tensor, tape: Tape) -> torch.Tensor:
     """The shortcut of a block that scales up: every pixel repeated, and every frame but the first."""
     time, space = layer.factor_t, layer.factor_s
-    x = x.repeat_interleave(layer.repeats, dim=1).unflatten(1, (layer.out_channels, time, space, space))
-    x = x.permute(0, 1, 5, 2, 6, 3, 7, 4).flatten(6, 7).flatten(4, 5).flatten(2, 3)
+    x = from_blocks(x.repeat_interleave(layer.repeats, dim=1), (time, space, space))
     return x[:, :, time - 1:] if tape.first else x
 
 
-def to_patches(x: torch.Tensor, size: int) -> torch.Tensor:
-    """`(b, c, t, h, w)` to `(b, c * size * size, t, h / size, w / size)`, a patch's pixels column by column."""
-    if size == 1:
-        return x
-    x = x.unflatten(4, (-1, size)).unflatten(3, (-1, size))
-    return x.permute(0, 1, 6, 4, 2, 3, 5).flatten(1, 3)
-
-
-def from_patches(x: torch.Tensor, size: int) -> torch.Tensor:
-    """The way back from `to_patches`."""
-    if size == 1:
-        return x
-    # First the columns, then the rows: one permutation of both moves single numbers, and takes four times as long.
-    x = x.unflatten(1, (-1, size, size)).permute(0, 1, 3, 4, 5, 6, 2).flatten(5, 6)
-    return x.permute(0, 1, 3, 4, 2, 5).flatten(3, 4)
-
-
-@contextmanager
 def stepped(tape: Tape):
     """diffusers' VAE layers run with `tape` in place of their own cache."""
-    steps = {WanCausalConv3d: lambda self, x, cache_x=None: causal_conv(self, x, tape),
-             WanRMS_norm: channel_norm,
-             WanResample: lambda self, x, feat_cache=None, feat_idx=None: resample(self, x, tape),
-             AvgDown3D: lambda self, x: average_down(self, x, tape),
-             DupUp3D: lambda self, x, first_chunk=None: repeat_up(self, x, tape)}
-    before = {layer: layer.forward for layer in steps}
-    try:
-        for layer, step in steps.items():
-            layer.forward = step
-        yield
-    finally:
-        for layer, forward in before.items():
-            layer.forward = forward
+    return replaced({WanCausalConv3d: lambda self, x, cache_x=None: causal_conv(self, x, tape),
+                     WanRMS_norm: channel_norm,
+                     WanResample: lambda self, x, feat_cache=None, feat_idx=None: resample(self, x, tape),
+                     AvgDown3D: lambda self, x: average_down(self, x, tape),
+                     DupUp3D: lambda self, x, first_chunk=None: repeat_up(self, x, tape)})
 
 
 #: what each stage makes of what

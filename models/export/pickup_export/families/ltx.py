@@ -8,17 +8,20 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+from diffusers.models.autoencoders.autoencoder_kl_ltx import LTXVideoDownsampler3d, LTXVideoUpsampler3d
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from diffusers.models.normalization import RMSNorm
 from torch import nn
 from torch.export import Dim
 
 from ..attention import exported_attention
+from ..blocks import from_blocks, from_patches, to_blocks, to_patches
 from ..errors import Unfit
 from ..golden import Case
 from ..graphs import Graphs, trace
+from ..layers import channel_squares, replaced
 from ..randoms import normal, uniform
 from ..source import Checkpoint
-from ..stepped_vae import from_patches
 from ..timesteps import exported_timesteps
 
 NAME = "ltx"
@@ -126,7 +129,9 @@ class VaeHalf(nn.Module):
 
 class Encoder(VaeHalf):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        found = DiagonalGaussianDistribution(self.vae.encoder(frames).float())
+        with exported_layers(), patches(self.vae.encoder) as size:
+            moments = self.vae.encoder(to_patches(frames, size))
+        found = DiagonalGaussianDistribution(moments.float())
         return torch.cat([(found.mean - self.mean) / self.std, found.std / self.std], 1)
 
 
@@ -134,19 +139,53 @@ class Decoder(VaeHalf):
     def forward(self, latent: torch.Tensor, timestep: torch.Tensor, noise: torch.Tensor, noise_scale: torch.Tensor) -> torch.Tensor:
         scale = noise_scale.view(1, 1, 1, 1, 1)
         latent = latent * self.std + self.mean
-        with patches(self.vae.decoder) as size:
+        with exported_layers(), patches(self.vae.decoder) as size:
             decoded = self.vae.decoder((1 - scale) * latent + scale * noise, timestep)
         return from_patches(decoded, size).clamp(-1.0, 1.0).float()
 
 
 @contextmanager
-def patches(decoder: nn.Module):
-    """`decoder` leaves its pixels in patches, of the size that this gives."""
-    size, decoder.patch_size = decoder.patch_size, 1
+def patches(half: nn.Module):
+    """`half` of the VAE takes or leaves its pixels in patches, of the size that this gives."""
+    size, half.patch_size = half.patch_size, 1
     try:
         yield size
     finally:
-        decoder.patch_size = size
+        half.patch_size = size
+
+
+def exported_layers():
+    """The VAE's layers with the same numbers, in the form that takes ONNX Runtime least time."""
+    return replaced({RMSNorm: normalise, LTXVideoDownsampler3d: scale_down, LTXVideoUpsampler3d: scale_up})
+
+
+def normalise(norm: RMSNorm, x: torch.Tensor) -> torch.Tensor:
+    """`(b, t, h, w, c)` divided by the root of its channels' mean square, in single precision."""
+    if norm.weight is not None:
+        raise NotImplementedError("expected a norm without weights in LTX-Video's VAE")
+    x = x.movedim(-1, 1)
+    wide = x.float()
+    return (wide * torch.rsqrt(channel_squares(wide) / x.shape[1] + norm.eps)).type_as(x).movedim(1, -1)
+
+
+def scale_down(layer: LTXVideoDownsampler3d, x: torch.Tensor) -> torch.Tensor:
+    """Blocks of pixels and frames to channels, after a convolution, and beside it their means."""
+    x = torch.cat([x[:, :, :layer.stride[0] - 1], x], 2)
+    means = to_blocks(x, layer.stride).unflatten(1, (-1, layer.group_size)).mean(2)
+    return to_blocks(layer.conv(x), layer.stride) + means
+
+
+def scale_up(layer: LTXVideoUpsampler3d, x: torch.Tensor) -> torch.Tensor:
+    """Channels to blocks of pixels and frames, after a convolution, and beside it those of what came. A clip's first frame
+    stays one."""
+    def blocks(x: torch.Tensor) -> torch.Tensor:
+        return from_blocks(x, layer.stride)[:, :, layer.stride[0] - 1:]
+
+    made = blocks(layer.conv(x))
+    if not layer.residual:
+        return made
+    repeats = math.prod(layer.stride) // layer.upscale_factor
+    return made + blocks(x).repeat(1, repeats, 1, 1, 1)
 
 
 def trace_vae(vae: AutoencoderKLLTXVideo) -> Graphs:

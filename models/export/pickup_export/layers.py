@@ -1,0 +1,28 @@
+"""Layers of diffusers that are exported in another form than they are written in, with the same numbers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Callable, Mapping
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def replaced(forwards: Mapping[type[nn.Module], Callable]):
+    """Every layer of these classes runs as told, and as before afterwards."""
+    before = {layer: layer.forward for layer in forwards}
+    try:
+        for layer, forward in forwards.items():
+            layer.forward = forward
+        yield
+    finally:
+        for layer, forward in before.items():
+            layer.forward = forward
+
+
+def channel_squares(x: torch.Tensor) -> torch.Tensor:
+    """The sum of squares over the channels of `(b, c, …)`: `(b, 1, …)`. It is a product with ones: what ONNX Runtime's processor
+    kernels do for a sum over channels takes two to four times as long."""
+    return torch.matmul(torch.ones(1, x.shape[1]), (x * x).flatten(2)).unflatten(2, x.shape[2:])
