@@ -1,16 +1,16 @@
-"""Layers of diffusers that are exported in another form than they are written in, with the same numbers."""
+"""Layers of diffusers that are exported in another form than they are written in, with the same numbers up to rounding."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Callable, Mapping
+from typing import Callable, Iterator, Mapping
 
 import torch
 from torch import nn
 
 
 @contextmanager
-def replaced(forwards: Mapping[type[nn.Module], Callable]):
+def replaced(forwards: Mapping[type[nn.Module], Callable]) -> Iterator[None]:
     """Every layer of these classes runs as told, and as before afterwards."""
     before = {layer: layer.forward for layer in forwards}
     try:

@@ -155,12 +155,12 @@ def patches(half: nn.Module):
 
 
 def exported_layers():
-    """The VAE's layers with the same numbers, in the form that takes ONNX Runtime least time."""
+    """The VAE's layers with the same numbers up to rounding, in the form that takes ONNX Runtime least time."""
     return replaced({RMSNorm: normalise, LTXVideoDownsampler3d: scale_down, LTXVideoUpsampler3d: scale_up})
 
 
 def normalise(norm: RMSNorm, x: torch.Tensor) -> torch.Tensor:
-    """`(b, t, h, w, c)` divided by the root of its channels' mean square, in single precision."""
+    """`(b, t, h, w, c)` divided by the root of its channels' mean square, in single precision: diffusers' `RMSNorm`."""
     if norm.weight is not None:
         raise NotImplementedError("expected a norm without weights in LTX-Video's VAE")
     x = x.movedim(-1, 1)
