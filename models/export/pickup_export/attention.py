@@ -12,26 +12,36 @@ from contextlib import contextmanager
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx import LTXAttention, LTXVideoAttnProcessor, apply_rotary_emb
+from diffusers.models.transformers.transformer_ltx import LTXAttention, LTXVideoAttnProcessor
 from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
 
+from .layers import rms_norm
 
-def fused_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Attention over `(b, s, heads, e)`."""
+
+def fused_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int) -> torch.Tensor:
+    """Attention over `(b, s, heads · e)`."""
     if not torch.onnx.is_in_onnx_export():
-        return dispatch_attention_fn(query, key, value)
-    flat = [x.flatten(2) for x in (query, key, value)]
-    attended = torch.onnx.ops.symbolic("com.microsoft::MultiHeadAttention", flat, {"num_heads": query.shape[2]},
-                                       dtype=query.dtype, shape=flat[0].shape, version=1)
-    return attended.unflatten(2, (query.shape[2], -1))
+        return spelt_out_attention(query, key, value, heads)
+    return torch.onnx.ops.symbolic("com.microsoft::MultiHeadAttention", [query, key, value], {"num_heads": heads},
+                                   dtype=query.dtype, shape=query.shape, version=1)
 
 
-def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position of `(b, s, heads, e)`. diffusers assigns to strides of an empty tensor, which is exported as
-    ScatterND; stacking pairs is the same numbers."""
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = cos[..., 0::2], sin[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2).type_as(x)
+def spelt_out_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int) -> torch.Tensor:
+    """The same as diffusers has it."""
+    return dispatch_attention_fn(*(x.unflatten(2, (heads, -1)) for x in (query, key, value))).flatten(2)
+
+
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int) -> torch.Tensor:
+    """Rotary position of `(b, s, heads · e)` in single precision by cosines and sines `(s, e)` that are alike in pairs, as diffusers
+    gives them. One operator: spelt out it is fifteen, twice in each block."""
+    cos, sin = cos[:, 0::2], sin[:, 1::2]
+    if torch.onnx.is_in_onnx_export():
+        first = torch.zeros(1, dtype=torch.int64)
+        return torch.onnx.ops.symbolic("com.microsoft::RotaryEmbedding", [x, first, cos, sin], {"interleaved": 1, "num_heads": heads},
+                                       dtype=x.dtype, shape=x.shape, version=1)
+    even, odd = x.unflatten(2, (heads, -1, 2)).unbind(-1)
+    cos, sin = cos[:, None], sin[:, None]
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(2)
 
 
 class ExportedWanAttention:
@@ -42,12 +52,12 @@ class ExportedWanAttention:
         if attn.add_k_proj is not None or attention_mask is not None:
             raise NotImplementedError("attention to image tokens, or with a mask, is not exported")
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = attn.norm_q(attn.to_q(hidden_states)).unflatten(2, (attn.heads, -1))
-        key = attn.norm_k(attn.to_k(context)).unflatten(2, (attn.heads, -1))
-        value = attn.to_v(context).unflatten(2, (attn.heads, -1))
+        value = attn.to_v(context)
+        query, key = rms_norm(attn.norm_q, attn.to_q(hidden_states)), rms_norm(attn.norm_k, attn.to_k(context))
         if rotary_emb is not None:
-            query, key = rotate(query, *rotary_emb), rotate(key, *rotary_emb)
-        out = fused_attention(query, key, value).flatten(2).type_as(query)
+            cos, sin = (x[0, :, 0] for x in rotary_emb)
+            query, key = (rotate(x, cos, sin, attn.heads) for x in (query, key))
+        out = fused_attention(query.type_as(value), key.type_as(value), value, attn.heads)
         return attn.to_out[1](attn.to_out[0](out))
 
 
@@ -59,11 +69,15 @@ class ExportedLtxAttention:
         if attention_mask is not None:
             raise NotImplementedError("attention with a mask is not exported")
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = attn.norm_q(attn.to_q(hidden_states)), attn.norm_k(attn.to_k(context)), attn.to_v(context)
+        value = attn.to_v(context)
+        query, key = rms_norm(attn.norm_q, attn.to_q(hidden_states)), rms_norm(attn.norm_k, attn.to_k(context))
         if image_rotary_emb is not None:
-            query, key = apply_rotary_emb(query, image_rotary_emb), apply_rotary_emb(key, image_rotary_emb)
-        heads = [x.unflatten(2, (attn.heads, -1)) for x in (query, key, value)]
-        return attn.to_out[1](attn.to_out[0](fused_attention(*heads).flatten(2)))
+            # Each head has angles of its own, so each counts as a token of one head: (1, s · heads, e).
+            rows = lambda x: x.unflatten(2, (attn.heads, -1)).flatten(1, 2)
+            cos, sin = (rows(x)[0] for x in image_rotary_emb)
+            query, key = (rotate(rows(x), cos, sin, 1).view_as(x) for x in (query, key))
+        out = fused_attention(query.type_as(value), key.type_as(value), value, attn.heads)
+        return attn.to_out[1](attn.to_out[0](out))
 
 
 #: what stands in for diffusers' processor of each kind of attention

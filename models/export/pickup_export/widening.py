@@ -2,7 +2,8 @@
 
 ONNX Runtime multiplies in single precision there and puts a node before each product that widens its weights. It runs a graph's
 latest nodes first, so that all weights are wide before the first product: three times what is stored. Nodes that stand first in
-the graph run when their product does (`Graph::ReverseDFSFrom`); Pickup does the same in `runtime/onnx/src/widened.rs`.
+the graph run when their product does (`Graph::ReverseDFSFrom`). `Gelu`, which it has in single precision only, it would spell
+out. Pickup does the same in `runtime/onnx/src/widened.rs`.
 """
 
 from __future__ import annotations
@@ -26,20 +27,26 @@ FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model` with its products with large weights in half precision in single, and the casts that it takes."""
+    """`model` with its products with large weights in half precision, and each `Gelu` in it, in single, and the casts that it
+    takes."""
     graph = model.graph
     large = {weight.name for weight in graph.initializer if weight.data_type == TensorProto.FLOAT16 and prod(weight.dims) >= LARGE}
+    half = {value.name for value in graph.value_info if value.type.tensor_type.elem_type == TensorProto.FLOAT16}
     nodes: list[NodeProto] = []
     used: dict[str, NodeProto] = {}
     for node in graph.node:
-        if node.op_type != "MatMul" or node.input[1] not in large:
+        if not (node.op_type == "MatMul" and node.input[1] in large or node.op_type == "Gelu" and node.input[0] in half):
             nodes.append(node)
             continue
-        weight, out = node.input[1], node.output[0]
-        used[weight] = make_node("Cast", [weight], [f"{weight}/single"], to=TensorProto.FLOAT)
-        nodes += [make_node("Cast", [node.input[0]], [f"{out}/given"], to=TensorProto.FLOAT),
-                  make_node("MatMul", [f"{out}/given", f"{weight}/single"], [f"{out}/product"]),
-                  make_node("Cast", [f"{out}/product"], [out], to=TensorProto.FLOAT16)]
+        out = node.output[0]
+        for weight in node.input[1:]:
+            used[weight] = make_node("Cast", [weight], [f"{weight}/single"], to=TensorProto.FLOAT)
+        wide = NodeProto()
+        wide.CopyFrom(node)
+        wide.input[:] = [f"{out}/given", *(f"{weight}/single" for weight in node.input[1:])]
+        wide.output[:] = [f"{out}/made"]
+        nodes += [make_node("Cast", [node.input[0]], [f"{out}/given"], to=TensorProto.FLOAT), wide,
+                  make_node("Cast", [f"{out}/made"], [out], to=TensorProto.FLOAT16)]
     del graph.node[:]
     graph.node.extend([*used.values(), *nodes])
     return model
@@ -48,7 +55,7 @@ def widened(model: onnx.ModelProto) -> onnx.ModelProto:
 def session(path: Path) -> onnxruntime.InferenceSession:
     """The graph in `path` on the processor; weights stay mapped, and as narrow as they are, as in Pickup."""
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_LAYOUT
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3  # each constant that is not folded for its size would be told
     for key, value in (("session.disable_prepacking", "1"), FOLDED, (FOLDER, str(path.parent))):
         options.add_session_config_entry(key, value)

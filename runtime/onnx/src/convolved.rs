@@ -5,7 +5,7 @@ use prost::Message;
 use std::collections::BTreeMap;
 
 use crate::convolution::{DOMAIN, NAME};
-use crate::proto::{Field, Node, Operators, Output, Weights, field, fields, kind, put, with_graph};
+use crate::proto::{Field, Node, Operators, Value, Weights, field, fields, kind, put, with_graph};
 
 /// Input channels from which it is faster: transforming the input must be worth its products.
 const CHANNELS: i64 = 8;
@@ -114,7 +114,7 @@ impl Graph {
                     graph.nodes.insert(index, node);
                 }
                 field::GRAPH_OUTPUT => {
-                    *graph.uses.entry(Output::decode(part.content).ok()?.name).or_default() += 1;
+                    *graph.uses.entry(Value::decode(part.content).ok()?.name).or_default() += 1;
                 }
                 field::GRAPH_INITIALIZER => {
                     let weights = Weights::decode(part.content).ok()?;

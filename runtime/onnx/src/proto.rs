@@ -12,6 +12,8 @@ pub mod field {
     pub const GRAPH_NODE: u32 = 1;
     pub const GRAPH_INITIALIZER: u32 = 5;
     pub const GRAPH_OUTPUT: u32 = 12;
+    /// What a value between nodes is.
+    pub const GRAPH_VALUE: u32 = 13;
     pub const NODE_INPUT: u32 = 1;
     pub const NODE_OUTPUT: u32 = 2;
     pub const NODE_OPERATOR: u32 = 4;
@@ -44,11 +46,25 @@ pub struct Operators {
     pub version: i64,
 }
 
-/// A graph's output, of which only the name is read.
+/// A graph's output or a value between its nodes, of which the name and the type of elements are read.
 #[derive(Clone, PartialEq, Message)]
-pub struct Output {
+pub struct Value {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(message, optional, tag = "2")]
+    pub kind: Option<ValueKind>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ValueKind {
+    #[prost(message, optional, tag = "1")]
+    pub tensor: Option<TensorKind>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct TensorKind {
+    #[prost(int32, tag = "1")]
+    pub element: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,25 +1,27 @@
-//! Graphs in half precision, as the processor runs them: it multiplies in single precision.
+//! Graphs in half precision, as the processor runs them: it computes in single precision.
 //!
 //! ONNX Runtime itself puts a node before each product that widens its weights. Those nodes come last in the graph, and
 //! it orders a run by a search from the graph's end that goes into the latest node first (`Graph::ReverseDFSFrom`): all
 //! weights are widened before the first product, and a transformer of 4 GB holds 7 GB more. Nodes that stand first in
 //! the graph run when their product does.
+//!
+//! It has no `Gelu` in half precision either, and spells each out in ten nodes, which takes longer to open and to run.
 
 use prost::Message;
 use std::collections::BTreeSet;
 
-use crate::proto::{Field, Node, Weights, field, fields, kind, put, with_graph};
+use crate::proto::{Field, Node, Value, Weights, field, fields, kind, put, with_graph};
 
 /// Numbers in weights that are worth it; smaller ones hold nothing to speak of.
 const LARGE: i64 = 1 << 18;
 
-/// The product in single precision, between two casts; its weights are widened already.
-fn between_casts(product: Node) -> [Node; 3] {
-    let [given, made] = ["given", "product"].map(|what| format!("{}/{what}", product.output[0]));
-    let before = Node::cast(&product.input[0], &given, kind::FLOAT);
-    let after = Node::cast(&made, &product.output[0], kind::HALF);
-    let input = vec![given, single(&product.input[1])];
-    [before, Node { input, output: vec![made], ..product }, after]
+/// The node in single precision, between two casts. The weights of a product are widened already.
+fn between_casts(node: Node) -> [Node; 3] {
+    let [given, made] = ["given", "made"].map(|what| format!("{}/{what}", node.output[0]));
+    let before = Node::cast(&node.input[0], &given, kind::FLOAT);
+    let after = Node::cast(&made, &node.output[0], kind::HALF);
+    let input = std::iter::once(given).chain(node.input[1..].iter().map(|weights| single(weights))).collect();
+    [before, Node { input, output: vec![made], ..node }, after]
 }
 
 fn single(weights: &str) -> String {
@@ -42,13 +44,13 @@ pub(crate) fn has_half_weights(model: &[u8]) -> bool {
 /// The graph with its products widened; `None` if there are none.
 fn graph(bytes: &[u8]) -> Option<Vec<u8>> {
     let fields = fields(bytes)?;
-    let large = large_weights(&fields)?;
+    let (large, half) = (large_weights(&fields)?, half_values(&fields)?);
     let (mut used, mut rest) = (BTreeSet::new(), Vec::with_capacity(bytes.len()));
     for part in &fields {
-        match product(part, &large)? {
-            Some(product) => {
-                used.insert(product.input[1].clone());
-                between_casts(product)
+        match node_to_widen(part, &large, &half)? {
+            Some(node) => {
+                used.extend(node.input.get(1).cloned());
+                between_casts(node)
                     .iter()
                     .for_each(|node| put(&mut rest, field::GRAPH_NODE, &node.encode_to_vec()));
             }
@@ -76,14 +78,35 @@ fn large_weights(fields: &[Field<'_>]) -> Option<BTreeSet<String>> {
     Some(large)
 }
 
-/// The node in `part`, if it multiplies something by one of the `large` weights.
-fn product(part: &Field<'_>, large: &BTreeSet<String>) -> Option<Option<Node>> {
+/// Names of the values in half precision between nodes, as far as the graph tells them.
+fn half_values(fields: &[Field<'_>]) -> Option<BTreeSet<String>> {
+    let mut half = BTreeSet::new();
+    for part in fields.iter().filter(|part| part.number == field::GRAPH_VALUE) {
+        let value = Value::decode(part.content).ok()?;
+        let tensor = value.kind.and_then(|kind| kind.tensor);
+        if tensor.is_some_and(|tensor| i64::from(tensor.element) == kind::HALF) {
+            half.insert(value.name);
+        }
+    }
+    Some(half)
+}
+
+/// The node in `part`, if it multiplies something by one of the `large` weights, or is a `Gelu` of one of the values in `half`.
+fn node_to_widen(
+    part: &Field<'_>,
+    large: &BTreeSet<String>,
+    half: &BTreeSet<String>,
+) -> Option<Option<Node>> {
     if part.number != field::GRAPH_NODE {
         return Some(None);
     }
     let node = Node::decode(part.content).ok()?;
-    let is_product = node.operator == "MatMul" && node.input.len() == 2 && node.output.len() == 1;
-    Some((is_product && large.contains(&node.input[1])).then_some(node))
+    let widens = match (node.operator.as_str(), node.input.as_slice(), node.output.len()) {
+        ("MatMul", [_, weights], 1) => large.contains(weights),
+        ("Gelu", [value], 1) => half.contains(value),
+        _ => false,
+    };
+    Some(widens.then_some(node))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ from ..blocks import from_blocks, from_patches, to_blocks, to_patches
 from ..errors import Unfit
 from ..golden import Case
 from ..graphs import Graphs, trace
-from ..layers import channel_squares, replaced
+from ..layers import channel_squares, replaced, rms_norm
 from ..randoms import normal, uniform
 from ..source import Checkpoint
 from ..timesteps import exported_timesteps
@@ -71,7 +71,8 @@ def exported(transformer: LTXVideoTransformer3DModel):
     """`transformer` as it is exported, and as it was afterwards."""
     rope, transformer.rope = transformer.rope, ExportedRope(transformer.rope)
     try:
-        with exported_attention(transformer), exported_timesteps(transformer):
+        norms = replaced({RMSNorm: lambda norm, x: rms_norm(norm, x).type_as(x)})
+        with exported_attention(transformer), exported_timesteps(transformer), norms:
             yield transformer
     finally:
         transformer.rope = rope
