@@ -18,6 +18,10 @@ use crate::{
 /// ONNX Runtime allows one environment per process, so the first library that loads is kept.
 static LOADED: Mutex<Option<(PathBuf, Runtime)>> = Mutex::new(None);
 
+/// Held while a graph is opened: of two that are at once, the second may find that the first has just made the domain of
+/// [`convolution`] known, and fail.
+static OPENING: Mutex<()> = Mutex::new(());
+
 /// ONNX Runtime, loaded. Clones are the same runtime.
 #[derive(Clone)]
 pub struct Runtime {
@@ -134,7 +138,9 @@ impl Runtime {
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let small = are_small(path);
         let source = source(provider, path);
-        if !small && source.as_deref().is_some_and(widened::has_half_weights) {
+        if small {
+            system::keep_for_later();
+        } else if source.as_deref().is_some_and(widened::has_half_weights) {
             system::give_back_at_once();
         }
         let model = source.and_then(|model| for_processor(model, small));
@@ -224,11 +230,12 @@ fn commit(
     }
     let canceler = builder.canceler();
     let watch = cancel.watch(move || drop(canceler.cancel()));
+    let opening = OPENING.lock();
     let session = match model {
         Some(model) => builder.commit_from_memory(model),
         None => builder.commit_from_file(path),
     };
-    drop(watch);
+    drop((opening, watch));
     cancel.check()?;
     session.map_err(failed)
 }

@@ -18,10 +18,22 @@ pub fn own_memory() -> Option<u64> {
     platform::own_memory()
 }
 
+/// Memory of a process, in bytes, below which none is given back: taking a small model's pages anew in each run doubles the
+/// time that its VAE takes.
+const SMALL: u64 = 64 << 20;
+
 /// Returns memory that was freed to the system, which the C library may have kept for later. Does nothing where it does
-/// not do so, or cannot be asked.
+/// not do so, cannot be asked, or has little.
 pub fn give_back() {
-    platform::give_back();
+    if own_memory().is_none_or(|own| own > SMALL) {
+        platform::give_back();
+    }
+}
+
+/// From now on, up to 64 MB that were freed stay for later, unless [`give_back_at_once`] was or is called: see [`give_back`]. The C
+/// library would come to do so by itself once it had freed a piece of 32 MB. Does nothing where that does nothing.
+pub(crate) fn keep_for_later() {
+    platform::keep_for_later();
 }
 
 /// From now on, memory that is taken in large pieces goes back to the system as soon as it is freed. The C library would
@@ -64,6 +76,8 @@ pub(crate) fn search_beside(library: &std::path::Path) {
 #[cfg(not(windows))]
 mod platform {
     use std::path::Path;
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     /// What the kernel module shows, how devices appear in a container, and Windows's GPU of any maker under WSL.
     pub const NVIDIA_DRIVER: &[&str] = &["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
@@ -123,12 +137,35 @@ mod platform {
     /// Bytes from which a piece of memory is mapped by itself (mallopt(3)). Set, it no longer grows with what is freed.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     const LARGE_PIECE: i32 = 1 << 20;
+    /// The most that this may be, and that it grows to.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    const LARGEST_PIECE: i32 = 32 << 20;
+    /// Whether large pieces are given back at once, for good.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
+    /// Pieces of `large` bytes are mapped by themselves; twice as much that lies free at the end of a heap is given back.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "calls the C library")]
-    pub fn give_back_at_once() {
+    fn map_from(large: i32) {
         // SAFETY: takes no pointer, may be called from any thread, and moves nothing that is in use.
-        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_PIECE) };
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, large);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * large);
+        }
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub fn give_back_at_once() {
+        AT_ONCE.store(true, Ordering::SeqCst);
+        map_from(LARGE_PIECE);
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub fn keep_for_later() {
+        if !AT_ONCE.load(Ordering::SeqCst) {
+            map_from(LARGEST_PIECE);
+        }
     }
 
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -136,6 +173,9 @@ mod platform {
 
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     pub fn give_back_at_once() {}
+
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    pub fn keep_for_later() {}
 
     #[expect(unsafe_code, reason = "calls the C library")]
     pub fn end(code: i32) -> ! {
@@ -186,6 +226,8 @@ mod platform {
     pub fn give_back() {}
 
     pub fn give_back_at_once() {}
+
+    pub fn keep_for_later() {}
 
     fn counters() -> Option<PROCESS_MEMORY_COUNTERS> {
         let mut counters = PROCESS_MEMORY_COUNTERS::default();
@@ -249,6 +291,47 @@ mod tests {
         assert_eq!(platform::kibibytes("A: 1 kB\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2 << 20));
     }
 
+    /// Runs the test `name` alone in a process of its own and says whether this is that process: what a test asks of
+    /// the C library holds for all of it.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn is_alone(name: &str) -> bool {
+        if std::env::var_os("PICKUP_ALONE").is_some() {
+            return true;
+        }
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.args(["--exact", &format!("system::tests::{name}")]);
+        assert!(alone.env("PICKUP_ALONE", "1").status().unwrap().success());
+        false
+    }
+
+    /// What stays held of 24 pieces of 1 MB once they are freed, in a thread: each has a heap of its own.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn stays_after_a_run() -> u64 {
+        let run = || {
+            let before = own_memory().unwrap();
+            drop(std::hint::black_box((0..24).map(|_| vec![1u8; 1 << 20]).collect::<Vec<_>>()));
+            own_memory().unwrap().saturating_sub(before)
+        };
+        std::thread::spawn(run).join().unwrap()
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn what_a_small_model_frees_stays_unless_a_large_one_needs_it() {
+        if !is_alone("what_a_small_model_frees_stays_unless_a_large_one_needs_it") {
+            return;
+        }
+        // A control: the C library maps each of these pieces by itself.
+        assert!(stays_after_a_run() < 4 << 20);
+        keep_for_later();
+        let kept = stays_after_a_run();
+        assert!(kept > 20 << 20, "{kept}");
+        give_back_at_once();
+        keep_for_later();
+        let kept = stays_after_a_run();
+        assert!(kept < 4 << 20, "{kept}");
+    }
+
     /// What stays held of 64 pieces of 2 MB once they are freed, with a small piece behind each that is not.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn stays_held() -> u64 {
@@ -264,11 +347,7 @@ mod tests {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
     fn large_pieces_are_given_back_at_once() {
-        // In a process of its own: whichever other test opens a large graph sets it for all.
-        if std::env::var_os("PICKUP_ALONE").is_none() {
-            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-            alone.args(["--exact", "system::tests::large_pieces_are_given_back_at_once"]);
-            assert!(alone.env("PICKUP_ALONE", "1").status().unwrap().success());
+        if !is_alone("large_pieces_are_given_back_at_once") {
             return;
         }
         // A control: the C library maps pieces as large as one that was freed no longer by themselves.

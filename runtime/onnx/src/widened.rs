@@ -169,7 +169,7 @@ mod tests {
         tensor
     }
 
-    /// A chain of products, x ← tanh(x · w), of 8 MB of weights each.
+    /// A chain of products, x ← tanh(x · w), of 8 MB of weights each; the first with a `Gelu` between.
     fn write_chain(folder: &Path) -> std::path::PathBuf {
         let mut graph = Vec::new();
         let node = |operator: &str, input: &[String], output: String| Node {
@@ -182,9 +182,13 @@ mod tests {
         };
         for index in 0..COUNT {
             let product = node("MatMul", &[format!("x{index}"), format!("w{index}")], format!("y{index}"));
-            let bent = node("Tanh", &[format!("y{index}")], format!("x{}", index + 1));
+            let made = if index == 0 { "gelu".to_owned() } else { format!("y{index}") };
+            let bent = node("Tanh", &[made], format!("x{}", index + 1));
             [product, bent].iter().for_each(|node| put(&mut graph, field::GRAPH_NODE, &node.encode_to_vec()));
         }
+        let gelu = node("Gelu", &["y0".into()], "gelu".into());
+        put(&mut graph, field::GRAPH_NODE, &gelu.encode_to_vec());
+        put(&mut graph, field::GRAPH_VALUE, &value("y0"));
         text(&mut graph, 2, "chain");
         (0..COUNT).for_each(|index| put(&mut graph, field::GRAPH_INITIALIZER, &weights(index)));
         put(&mut graph, 11, &value("x0"));
@@ -235,6 +239,24 @@ mod tests {
         assert!(held < widened / 4, "{held} of {widened}");
         // A control: ONNX Runtime by itself holds all of them at once.
         assert!(all > widened * 3 / 4, "{all} of {widened}");
+    }
+
+    #[test]
+    fn gelu_is_taken_in_single_precision() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = std::fs::read(write_chain(folder.path())).unwrap();
+        let inputs = |model: &[u8]| {
+            let model = fields(model).unwrap();
+            let graph = model.iter().find(|part| part.number == field::MODEL_GRAPH).unwrap();
+            let graph = fields(graph.content).unwrap();
+            let nodes = graph.iter().filter(|part| part.number == field::GRAPH_NODE);
+            let nodes = nodes.map(|part| Node::decode(part.content).unwrap());
+            nodes.filter(|node| node.operator == "Gelu").map(|node| node.input[0].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (inputs(&model), inputs(&widened(&model).unwrap())),
+            (vec!["y0".into()], vec!["gelu/given".into()])
+        );
     }
 
     #[test]
