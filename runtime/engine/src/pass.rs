@@ -81,11 +81,11 @@ impl<'a> Work<'a> {
     }
 
     fn end_phase(&mut self, tracker: &mut Tracker<'_>) {
-        self.opener.source.give_back();
+        self.opener.source.give_back(self.memory.kept());
         tracker.note_idle();
         if self.memory.in_turn {
             self.graphs.close();
-            self.opener.source.give_back();
+            self.opener.source.give_back(self.memory.kept());
         }
     }
 

@@ -248,7 +248,7 @@ impl Job<'_> {
             tracker.step(index + 1, texts.len());
         }
         drop(encoder);
-        self.source.give_back();
+        self.source.give_back(self.memory.kept());
         let mut embeddings = embeddings.into_iter();
         let positive = embeddings.next().ok_or_else(|| Error::runtime("there is no prompt."))?;
         Ok(Prompts { positive, negative: embeddings.next(), guidance: plan.guidance })

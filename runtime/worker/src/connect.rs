@@ -86,8 +86,8 @@ impl GraphSource for Source {
         }
     }
 
-    fn give_back(&self) {
-        system::give_back();
+    fn give_back(&self, least: u64) {
+        system::give_back(least);
         self.runtime.give_back();
     }
 
