@@ -136,22 +136,23 @@ impl Runtime {
     /// # Errors
     /// If the file is not a graph that the provider can run, memory runs out, or on cancel.
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
-        let small = are_small(path);
         let source = source(provider, path);
-        if small {
-            system::keep_for_later();
-        } else if source.as_deref().is_some_and(widened::has_half_weights) {
-            system::give_back_at_once();
+        let weights = Weights::of(path, source.as_deref());
+        match weights {
+            Weights::Small => system::keep_for_later(),
+            Weights::Half => system::give_back_at_once(),
+            Weights::Large => {}
         }
-        let model = source.and_then(|model| for_processor(model, small));
-        let builder = self.builder(provider, small);
+        let builder = self.builder(provider, weights);
+        let model = source.and_then(|model| for_processor(model, weights));
         Session::new(commit(builder, path, model.as_deref(), cancel)?, path, provider)
     }
 
     /// The same, leaving it to ONNX Runtime to widen weights.
     #[cfg(test)]
     pub(crate) fn open_as_it_is(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
-        Session::new(commit(self.builder(provider, are_small(path)), path, None, cancel)?, path, provider)
+        let weights = Weights::of(path, source(provider, path).as_deref());
+        Session::new(commit(self.builder(provider, weights), path, None, cancel)?, path, provider)
     }
 
     /// Opens the graph in `path` on `provider`, and says where its nodes run.
@@ -160,10 +161,11 @@ impl Runtime {
     /// As [`Runtime::open`].
     pub fn inspect(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Vec<NodeCount>> {
         let (key, value) = placement::RECORD;
-        let small = are_small(path);
-        let builder = self.builder(provider, small);
+        let source = source(provider, path);
+        let weights = Weights::of(path, source.as_deref());
+        let builder = self.builder(provider, weights);
         let builder = builder.and_then(|builder| Ok(builder.with_config_entry(key, value)?));
-        let model = source(provider, path).and_then(|model| for_processor(model, small));
+        let model = source.and_then(|model| for_processor(model, weights));
         let session = commit(builder, path, model.as_deref(), cancel)?;
         placement::placement(&session).map_err(|error| failure(format!("inspect {}", path.display()), &error))
     }
@@ -171,14 +173,15 @@ impl Runtime {
     /// On the processor a run gives back all that it took, and plans no layout for its next one: lengths and sizes
     /// change between runs, room that is kept for one does not fit the other, and a VAE then takes a third less at
     /// the peak. It costs no time (a step of the starter, four runs each: 38 ms with and without).
-    fn builder(&self, provider: Provider, small: bool) -> ort::Result<SessionBuilder> {
+    fn builder(&self, provider: Provider, weights: Weights) -> ort::Result<SessionBuilder> {
+        let small = weights == Weights::Small;
         // At the last level all weights in half precision are made single when a graph is opened for the
-        // processor: a transformer of 4 GB then takes 10.2 GB, instead of 0.1. Those between change nothing there that
-        // can be measured (14 of 3,990 nodes), and take a third of the time that opening takes.
-        let level = match (small, provider) {
-            (true, _) => GraphOptimizationLevel::All,
-            (false, Provider::Cpu) => GraphOptimizationLevel::Level1,
-            (false, _) => GraphOptimizationLevel::Level3,
+        // processor: a transformer of 4 GB then takes 10.2 GB, instead of 0.1. Those before it leave such a graph as the first does but
+        // for 14 of 3,990 nodes, and take a third of the time that opening takes.
+        let level = match weights {
+            Weights::Small => GraphOptimizationLevel::All,
+            Weights::Large => GraphOptimizationLevel::Level3,
+            Weights::Half => GraphOptimizationLevel::Level1,
         };
         let mut builder = OrtSession::builder(&self.environment)?
             .with_prepacking(small)?
@@ -247,20 +250,36 @@ fn source(provider: Provider, path: &Path) -> Option<Vec<u8>> {
 }
 
 /// The model as the processor runs it, if that is not as it is.
-fn for_processor(model: Vec<u8>, small: bool) -> Option<Vec<u8>> {
-    let widened = if small { None } else { widened::widened(&model) };
+fn for_processor(model: Vec<u8>, weights: Weights) -> Option<Vec<u8>> {
+    let widened = if weights == Weights::Half { widened::widened(&model) } else { None };
     let plain = widened.as_deref().unwrap_or(&model);
     let convolved = if pickup_convolution::has_vectors() { convolved::convolved(plain) } else { None };
     convolved.or(widened)
 }
 
-/// Whether the weights beside the graph in `path` are so small that each of its products gets a copy of
-/// its own, in the order it reads them: with the starter's 200 tokens that saves an eighth of the time. Larger
-/// weights stay mapped and are never copied; with many tokens that costs no time.
-fn are_small(path: &Path) -> bool {
-    let folder = path.parent().and_then(|folder| folder.read_dir().ok());
-    let sizes = folder.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
-    sizes.sum::<u64>() <= PREPACKED
+/// A graph's weights, as far as they decide how it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weights {
+    /// So few that each of the graph's products gets a copy of its own, in the order it reads them: with the starter's 200
+    /// tokens that saves an eighth of the time.
+    Small,
+    /// They stay mapped and are never copied; with many tokens that costs no time.
+    Large,
+    /// Large ones in half precision that the processor, which computes in single, must widen.
+    Half,
+}
+
+impl Weights {
+    /// Those beside the graph in `path`, whose bytes are `model` where it is for the processor.
+    fn of(path: &Path, model: Option<&[u8]>) -> Self {
+        let folder = path.parent().and_then(|folder| folder.read_dir().ok());
+        let sizes = folder.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+        match (sizes.sum::<u64>() <= PREPACKED, model.is_some_and(widened::has_half_weights)) {
+            (true, _) => Self::Small,
+            (false, false) => Self::Large,
+            (false, true) => Self::Half,
+        }
+    }
 }
 
 fn threads(text: Option<&str>) -> Result<Option<usize>> {
@@ -283,7 +302,7 @@ fn log(level: ort::logging::LogLevel, _category: &str, _id: &str, place: &str, m
 
 #[cfg(test)]
 mod tests {
-    use super::{PREPACKED, are_small, threads};
+    use super::{PREPACKED, Weights, threads};
 
     #[test]
     fn threads_are_a_number_above_zero() {
@@ -301,8 +320,8 @@ mod tests {
             |bytes| std::fs::File::create(folder.path().join("weights.bin")).unwrap().set_len(bytes).unwrap();
         std::fs::write(&graph, [0]).unwrap();
         grow(PREPACKED - 1);
-        assert!(are_small(&graph));
+        assert_eq!(Weights::of(&graph, None), Weights::Small);
         grow(PREPACKED);
-        assert!(!are_small(&graph), "the graph counts, too");
+        assert_eq!(Weights::of(&graph, None), Weights::Large, "the graph counts, too");
     }
 }
