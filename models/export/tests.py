@@ -11,19 +11,24 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Callable
 from unittest import mock
 
 import numpy as np
 import onnx
+import onnx_ir
 import onnxruntime
 import torch
 from diffusers import AutoencoderKLWan, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from diffusers.models.autoencoders import autoencoder_kl_wan
+from diffusers.models.normalization import RMSNorm
+from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
 from onnx import TensorProto, numpy_helper
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 from safetensors.torch import save_file
+from torch import nn
 
-from pickup_export import attention, blocks, command, compare, golden, lora, package, precision, randomised, report, steps, widening
+from pickup_export import attention, blocks, command, compare, golden, graphs, layers, lora, package, precision, randomised, report, steps, widening
 from pickup_export.errors import Unfit
 from pickup_export.lora import Lora
 from pickup_export.stepped_vae import VaeStage
@@ -284,6 +289,44 @@ class Blocks(unittest.TestCase):
             self.assertTrue(torch.equal(blocks.from_blocks(there, block), self.clip))
         for size in (1, 2, 4):
             self.assertTrue(torch.equal(blocks.from_patches(blocks.to_patches(self.clip, size), size), self.clip))
+
+
+class Operators(unittest.TestCase):
+    """What is written as an operator of ONNX Runtime's own says what torch and diffusers do."""
+
+    def setUp(self) -> None:
+        torch.set_grad_enabled(False)
+        self.x = torch.randn(1, 24, 48, generator=torch.Generator().manual_seed(4))
+
+    def said(self, forward: Callable[[torch.Tensor], torch.Tensor], operator: str) -> torch.Tensor:
+        """What the graph of `forward` makes of `x`, in which there is this operator once."""
+        module = nn.Module()
+        module.forward = forward
+        graph = onnx_ir.to_proto(graphs.trace(module, (self.x,), ["x"], ["y"], ({1: torch.export.Dim("s")},)))
+        self.assertEqual([node.op_type for node in graph.graph.node].count(operator), 1)
+        session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+        return torch.from_numpy(session.run(None, {"x": self.x.numpy()})[0])
+
+    def test_a_norm_is_torchs_and_diffusers(self) -> None:
+        for norm in (nn.RMSNorm(48, eps=1e-5), nn.RMSNorm(48), RMSNorm(48, eps=0.1, elementwise_affine=False)):
+            if norm.weight is not None:
+                norm.weight.copy_(torch.linspace(0.5, 2, 48))
+            said = self.said(lambda x: layers.rms_norm(norm, x), "SimplifiedLayerNormalization")
+            for found in (said, layers.rms_norm(norm, self.x)):
+                self.assertLess((found - norm(self.x)).abs().max(), 2e-6)
+        # A control: the last one's term under the root is seen.
+        self.assertGreater((said - RMSNorm(48, eps=1e-5, elementwise_affine=False)(self.x)).abs().max(), 1e-2)
+
+    def test_a_rotary_position_is_diffusers(self) -> None:
+        phase = torch.rand(24, 8, generator=torch.Generator().manual_seed(5)).mul(6).repeat_interleave(2, 1)
+        cos, sin = phase.cos(), phase.sin()
+        expected = apply_rotary_emb(self.x, (cos.repeat(1, 3), sin.repeat(1, 3)))
+        # The number of tokens is given, as the angles are constants here.
+        rotated = lambda x: attention.rotate(x[:, :24], cos, sin, 3)
+        for found in (self.said(rotated, "RotaryEmbedding"), attention.rotate(self.x, cos, sin, 3)):
+            self.assertLess((found - expected).abs().max(), 2e-6)
+        # A control: turned the other way it is another.
+        self.assertGreater((attention.rotate(self.x, cos, -sin, 3) - expected).abs().max(), 1)
 
 
 class Attention(unittest.TestCase):
