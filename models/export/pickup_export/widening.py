@@ -53,7 +53,8 @@ def widened(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
-    """The graph in `path` on the processor; weights stay mapped, and as narrow as they are, as in Pickup."""
+    """The graph in `path` on the processor; weights stay mapped, and as narrow as they are, as Pickup opens large graphs in half
+    precision."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3  # each constant that is not folded for its size would be told

@@ -26,7 +26,7 @@ pub trait GraphSource {
     /// Most memory that this process has held since this was last asked, in bytes, where the system tells.
     fn take_peak_memory(&self) -> Option<u64>;
 
-    /// Returns memory that was freed to the system, if this process holds more than `least` bytes.
+    /// Returns memory that was freed to the system, if this process holds more than `least` bytes; a GPU's in any case.
     fn give_back(&self, _least: u64) {}
 
     /// What this process holds without any model, and may hold in all where graphs run.

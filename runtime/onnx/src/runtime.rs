@@ -170,14 +170,14 @@ impl Runtime {
         placement::placement(&session).map_err(|error| failure(format!("inspect {}", path.display()), &error))
     }
 
-    /// On the processor a run gives back all that it took, and plans no layout for its next one: lengths and sizes
+    /// On the processor a run returns all that it took to the C library, and plans no layout for its next one: lengths and sizes
     /// change between runs, room that is kept for one does not fit the other, and a VAE then takes a third less at
     /// the peak. It costs no time (a step of the starter, four runs each: 38 ms with and without).
     fn builder(&self, provider: Provider, weights: Weights) -> ort::Result<SessionBuilder> {
         let small = weights == Weights::Small;
         // At the last level all weights in half precision are made single when a graph is opened for the
-        // processor: a transformer of 4 GB then takes 10.2 GB, instead of 0.1. Those before it leave such a graph as the first does but
-        // for 14 of 3,990 nodes, and take a third of the time that opening takes.
+        // processor: a transformer of 4 GB then takes 10.2 GB, instead of 0.1. Those before it leave 3,973 nodes of such a
+        // graph where the first leaves 3,990, and take a sixth to a third of the time that opening takes.
         let level = match weights {
             Weights::Small => GraphOptimizationLevel::All,
             Weights::Large => GraphOptimizationLevel::Level3,
@@ -265,7 +265,7 @@ enum Weights {
     Small,
     /// They stay mapped and are never copied; with many tokens that costs no time.
     Large,
-    /// Large ones in half precision that the processor, which computes in single, must widen.
+    /// Large ones, some of them in half precision, for the processor, which computes in single.
     Half,
 }
 
