@@ -60,14 +60,14 @@ pub struct MemoryPlan {
     pub measured: bool,
 }
 
-/// Bytes up to which a process keeps what its runs free: for a small model, taking pages anew in each run doubles the time
-/// that its VAE takes.
-const KEPT: u64 = 64 << 20;
+/// Bytes at the peak up to which a job is small: taking pages anew in each run then costs more than what they hold is worth, up to
+/// twice the time of a VAE.
+const SMALL: u64 = 64 << 20;
 
 impl MemoryPlan {
-    /// Bytes up to which a process that runs this keeps what is freed for what comes next.
-    pub fn kept(&self) -> u64 {
-        if self.in_turn { 0 } else { KEPT }
+    /// Whether the process should keep what each run frees for what comes next.
+    pub fn is_small(&self) -> bool {
+        !self.in_turn && self.peak() <= SMALL
     }
 
     /// Bytes at the peak of the job.

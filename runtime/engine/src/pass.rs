@@ -81,11 +81,13 @@ impl<'a> Work<'a> {
     }
 
     fn end_phase(&mut self, tracker: &mut Tracker<'_>) {
-        self.opener.source.give_back(self.memory.kept());
+        if !self.memory.is_small() {
+            self.opener.source.give_back();
+        }
         tracker.note_idle();
         if self.memory.in_turn {
             self.graphs.close();
-            self.opener.source.give_back(self.memory.kept());
+            self.opener.source.give_back();
         }
     }
 

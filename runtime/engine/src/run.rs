@@ -120,6 +120,9 @@ impl Engine {
         let writer = self.store.begin_take(&settled.id, canvas.width, canvas.height, frames)?;
         let source = connect()?;
         let memory = self.memory(request, &settled, source.as_ref())?;
+        if memory.is_small() {
+            source.keep_for_later();
+        }
         let take_peak = || source.take_peak_memory();
         let mut tracker = tracker.watching(&take_peak);
         let job = Job { engine: self, request, settled: &settled, memory, source: source.as_ref(), cancel };
@@ -248,7 +251,9 @@ impl Job<'_> {
             tracker.step(index + 1, texts.len());
         }
         drop(encoder);
-        self.source.give_back(self.memory.kept());
+        if !self.memory.is_small() {
+            self.source.give_back();
+        }
         let mut embeddings = embeddings.into_iter();
         let positive = embeddings.next().ok_or_else(|| Error::runtime("there is no prompt."))?;
         Ok(Prompts { positive, negative: embeddings.next(), guidance: plan.guidance })

@@ -26,8 +26,11 @@ pub trait GraphSource {
     /// Most memory that this process has held since this was last asked, in bytes, where the system tells.
     fn take_peak_memory(&self) -> Option<u64>;
 
-    /// Returns memory that was freed to the system, if this process holds more than `least` bytes; a GPU's in any case.
-    fn give_back(&self, _least: u64) {}
+    /// Returns memory that was freed to the system.
+    fn give_back(&self) {}
+
+    /// Lets memory that is freed stay for what runs next from now on, a little of it.
+    fn keep_for_later(&self) {}
 
     /// What this process holds without any model, and may hold in all where graphs run.
     fn room(&self) -> Room;

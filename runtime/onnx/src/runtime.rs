@@ -138,10 +138,8 @@ impl Runtime {
     pub fn open(&self, path: &Path, provider: Provider, cancel: &Cancel) -> Result<Session> {
         let source = source(provider, path);
         let weights = Weights::of(path, source.as_deref());
-        match weights {
-            Weights::Small => system::keep_for_later(),
-            Weights::Half => system::give_back_at_once(),
-            Weights::Large => {}
+        if weights == Weights::Half {
+            system::give_back_at_once();
         }
         let builder = self.builder(provider, weights);
         let model = source.and_then(|model| for_processor(model, weights));

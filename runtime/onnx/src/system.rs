@@ -18,24 +18,16 @@ pub fn own_memory() -> Option<u64> {
     platform::own_memory()
 }
 
-/// Returns memory that was freed to the system, which the C library may have kept for later, if this process holds more than
-/// `least` bytes. Does nothing where it does not do so, or cannot be asked.
-pub fn give_back(least: u64) {
-    if own_memory().is_none_or(|own| own > least) {
-        platform::give_back();
-    }
-}
-
-/// Lets all threads take memory from one heap, of which [`give_back`] returns everything that lies free; of the heaps that the C
-/// library makes for threads it leaves the ends. To be called before there are threads. Does nothing where that does nothing.
-pub fn share_heap() {
-    platform::share_heap();
+/// Returns memory that was freed to the system, which the C library may have kept for later. Does nothing where it does
+/// not do so, or cannot be asked.
+pub fn give_back() {
+    platform::give_back();
 }
 
 /// From now on, up to 64 MB that were freed stay for what runs next, unless [`give_back_at_once`] was or is called. Otherwise the
 /// pages of a small model are taken anew in each run, which doubles the time that its VAE takes. The C library comes to the
 /// same by itself once it has freed a piece of 32 MB. Does nothing where [`give_back`] does nothing.
-pub(crate) fn keep_for_later() {
+pub fn keep_for_later() {
     platform::keep_for_later();
 }
 
@@ -137,13 +129,6 @@ mod platform {
         unsafe { libc::malloc_trim(0) };
     }
 
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(unsafe_code, reason = "calls the C library")]
-    pub fn share_heap() {
-        // SAFETY: takes no pointer and moves nothing that is in use; glibc holds its heap's lock meanwhile.
-        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
-    }
-
     /// Bytes from which a piece of memory is mapped by itself (mallopt(3)). Set, it no longer grows with what is freed.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     const LARGE_PIECE: i32 = 1 << 20;
@@ -181,9 +166,6 @@ mod platform {
 
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     pub fn give_back() {}
-
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    pub fn share_heap() {}
 
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     pub fn give_back_at_once() {}
@@ -238,8 +220,6 @@ mod platform {
     pub fn forget_peak() {}
 
     pub fn give_back() {}
-
-    pub fn share_heap() {}
 
     pub fn give_back_at_once() {}
 

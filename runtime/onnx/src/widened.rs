@@ -222,7 +222,7 @@ mod tests {
                 true => runtime.open(&path, Provider::Cpu, &Cancel::new()).unwrap(),
                 false => runtime.open_as_it_is(&path, Provider::Cpu, &Cancel::new()).unwrap(),
             };
-            system::give_back(0);
+            system::give_back();
             system::take_peak_memory();
             let before = system::own_memory().unwrap();
             let said = session.run(&[("x0", &given)], &Cancel::new()).unwrap().remove(0);

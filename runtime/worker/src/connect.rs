@@ -86,9 +86,13 @@ impl GraphSource for Source {
         }
     }
 
-    fn give_back(&self, least: u64) {
-        system::give_back(least);
+    fn give_back(&self) {
+        system::give_back();
         self.runtime.give_back();
+    }
+
+    fn keep_for_later(&self) {
+        system::keep_for_later();
     }
 
     /// What is free, and what this process holds already. Nobody tells of a GPU that is not NVIDIA's. `PICKUP_MEMORY`, in

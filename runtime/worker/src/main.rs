@@ -39,7 +39,6 @@ fn main() -> ExitCode {
 
 fn serve() -> ExitCode {
     pickup_onnx::system::restrict_library_search();
-    pickup_onnx::system::share_heap();
     log_to_stderr();
     match serve::serve() {
         Ok(()) => ExitCode::SUCCESS,
