@@ -40,6 +40,17 @@ impl PhaseBytes {
         Self::PHASES.map(|phase| (phase, self.of(phase).copied().unwrap_or_default()))
     }
 
+    /// In each phase the more of the two.
+    pub fn or_more(self, other: Self) -> Self {
+        Self {
+            text: self.text.max(other.text),
+            encode: self.encode.max(other.encode),
+            denoise: self.denoise.max(other.denoise),
+            decode: self.decode.max(other.decode),
+            join: self.join.max(other.join),
+        }
+    }
+
     /// The most of any phase.
     pub fn peak(self) -> u64 {
         self.each().into_iter().map(|(_, bytes)| bytes).max().unwrap_or_default()
