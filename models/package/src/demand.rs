@@ -45,9 +45,12 @@ impl Demands {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Demand {
-    /// Whatever it is given, what opening it takes for a while included.
+    /// While it runs, whatever it is given.
     pub resident: u64,
-    /// Of that, what it holds while it is open and does not run.
+    /// For a while as it is opened, where that is more: weights that are read, widened and put in order.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub opening: u64,
+    /// Of `resident`, what it holds while it is open and does not run.
     #[serde(default, skip_serializing_if = "is_none")]
     pub idle: u64,
     /// More for each number of what it is given; see [`Demands`].

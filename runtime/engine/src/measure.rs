@@ -30,8 +30,10 @@ const LEAST_SIDE: f64 = 64.0;
 /// A job, and what was held.
 struct Run {
     loads: Loads,
-    /// By the components alone.
-    held: PhaseBytes,
+    /// By the components alone, as they ran.
+    running: PhaseBytes,
+    /// As they were opened.
+    opening: PhaseBytes,
     /// By the components when they had run.
     idle: PhaseBytes,
 }
@@ -40,7 +42,7 @@ impl Run {
     /// What was held in each phase beyond what was there when it began, without its pictures. Frames that were given are
     /// there since encoding began.
     fn of(loads: Loads, held: Held) -> Self {
-        let Held { floors, peaks, idle } = held;
+        let Held { floors, opening, running, idle } = held;
         let pictures = loads.pictures;
         let components = |bytes: PhaseBytes| PhaseBytes {
             text: bytes.text.saturating_sub(floors.text),
@@ -49,12 +51,17 @@ impl Run {
             decode: bytes.decode.saturating_sub(floors.decode + pictures.decode - pictures.denoise),
             join: 0,
         };
-        Self { loads, held: components(peaks), idle: components(idle) }
+        Self { loads, running: components(running), opening: components(opening), idle: components(idle) }
     }
 
     /// The same job, and the most of two runs of it.
     fn or_more(self, other: &Self) -> Self {
-        Self { loads: self.loads, held: self.held.or_more(other.held), idle: self.idle.or_more(other.idle) }
+        Self {
+            loads: self.loads,
+            running: self.running.or_more(other.running),
+            opening: self.opening.or_more(other.opening),
+            idle: self.idle.or_more(other.idle),
+        }
     }
 }
 
@@ -92,20 +99,28 @@ pub fn measure(
         runs.push(most(index as u64 * REPEATS, run_once)?);
     }
     let [longer, first, smaller] = runs.try_into().map_err(|_| Error::runtime("a job is missing."))?;
-    if first.held.denoise == 0 {
+    if first.running.denoise == 0 {
         return Err(Error::runtime("this system does not tell how much memory each phase takes.")
             .hint("Measure the package under Linux, on the processor or on NVIDIA's GPU; what was measured goes with it."));
     }
-    let fitted = |of: &dyn Fn(&Run) -> (Load, u64, u64)| {
-        let demand = fit([&first, &longer, &smaller].map(|run| (of(run).0, of(run).1 as f64)));
-        Demand { idle: of(&first).2.min(demand.resident), ..demand }
-    };
+    let runs = [first, longer, smaller];
     Ok(Demands {
-        text_encoder: Demand { resident: first.held.text, ..Demand::default() },
-        transformer: fitted(&|run| (run.loads.transformer, run.held.denoise, run.idle.denoise)),
-        vae_encoder: fitted(&|run| (run.loads.encoder, run.held.encode, run.idle.encode)),
-        vae_decoder: fitted(&|run| (run.loads.decoder, run.held.decode, run.idle.decode)),
+        text_encoder: Demand { resident: runs[0].running.text, ..Demand::default() },
+        transformer: demand(&runs, |loads| loads.transformer, |bytes| bytes.denoise),
+        vae_encoder: demand(&runs, |loads| loads.encoder, |bytes| bytes.encode),
+        vae_decoder: demand(&runs, |loads| loads.decoder, |bytes| bytes.decode),
     })
+}
+
+/// The demand of the component whose load and bytes are given: of a run, a longer one, and one with smaller frames.
+fn demand(runs: &[Run; 3], load: fn(&Loads) -> Load, bytes: fn(&PhaseBytes) -> u64) -> Demand {
+    let fitted = fit(runs.each_ref().map(|run| (load(&run.loads), bytes(&run.running) as f64)));
+    let opening = runs.iter().map(|run| bytes(&run.opening)).max().unwrap_or_default();
+    Demand {
+        opening: if opening > fitted.resident { opening } else { 0 },
+        idle: bytes(&runs[0].idle).min(fitted.resident),
+        ..fitted
+    }
 }
 
 /// The most that `run_once` held, which is given seeds from `seed` on, if it is brief in several runs.
@@ -174,7 +189,7 @@ fn fit([(first, bytes), (longer, more), (smaller, less)]: [(Load, f64); 3]) -> D
     let each = slope(more - bytes, longer.each - first.each);
     let kept = slope(bytes - less - each * (first.each - smaller.each), first.kept - smaller.kept);
     let resident = (bytes - each * first.each - kept * first.kept).max(0.0) as u64;
-    Demand { resident, each, kept, idle: 0 }
+    Demand { resident, each, kept, ..Demand::default() }
 }
 
 #[cfg(test)]
@@ -186,14 +201,35 @@ mod tests {
         let load = |each: f64, kept: f64| Load { each, kept };
         let held = |load: Load| 1e6 + 40.0 * load.each + 300.0 * load.kept;
         let demand = fit([load(900.0, 225.0), load(3600.0, 225.0), load(100.0, 25.0)].map(|l| (l, held(l))));
-        assert_eq!(demand, Demand { resident: 1_000_000, each: 40.0, kept: 300.0, idle: 0 });
+        assert_eq!(demand, Demand { resident: 1_000_000, each: 40.0, kept: 300.0, ..Demand::default() });
         // One length only: all that grows is kept.
         let demand = fit([load(225.0, 225.0), load(225.0, 225.0), load(25.0, 25.0)].map(|l| (l, held(l))));
-        assert_eq!(demand, Demand { resident: 1_000_000, each: 0.0, kept: 340.0, idle: 0 });
+        assert_eq!(demand, Demand { resident: 1_000_000, each: 0.0, kept: 340.0, ..Demand::default() });
         // Nothing is given, or less is held of more, as noise has it.
         let demand = fit([(load(0.0, 0.0), 7.0), (load(0.0, 0.0), 7.0), (load(0.0, 0.0), 7.0)]);
         assert_eq!(demand, Demand { resident: 7, ..Demand::default() });
         assert_eq!(fit([(load(1.0, 0.0), 7.0), (load(2.0, 0.0), 6.0), (load(1.0, 0.0), 7.0)]).each, 0.0);
+    }
+
+    #[test]
+    fn opening_counts_apart_where_it_takes_more() {
+        let run = |each: f64, opening: u64| Run {
+            loads: Loads { decoder: Load { each, kept: 0.0 }, ..Loads::default() },
+            running: PhaseBytes { decode: 1000 + each as u64, ..PhaseBytes::default() },
+            opening: PhaseBytes { decode: opening, ..PhaseBytes::default() },
+            idle: PhaseBytes { decode: 900, ..PhaseBytes::default() },
+        };
+        let of = |opening: u64| {
+            demand(
+                &[run(100.0, 800), run(500.0, opening), run(50.0, 700)],
+                |loads| loads.decoder,
+                |bytes| bytes.decode,
+            )
+        };
+        let running = Demand { resident: 1000, idle: 900, each: 1.0, ..Demand::default() };
+        assert_eq!(of(2000), Demand { opening: 2000, ..running });
+        // Running takes more than this in any case.
+        assert_eq!(of(990), running);
     }
 
     #[test]

@@ -32,10 +32,27 @@ pub(crate) struct Tracker<'a> {
 pub(crate) struct Held {
     /// When each phase began.
     pub floors: PhaseBytes,
-    /// At the peak of each phase.
-    pub peaks: PhaseBytes,
+    /// At the peak of loading what each phase needs; the text encoder's counts as running.
+    pub opening: PhaseBytes,
+    /// At the peak of each phase without that.
+    pub running: PhaseBytes,
     /// When the component of a phase had run and was still open.
     pub idle: PhaseBytes,
+}
+
+/// Raises `most` to the peak since it was last asked, and returns what is held now. Nothing where nothing is counted.
+fn count(take_peak: Option<&dyn Fn() -> Option<u64>>, most: Option<&mut u64>) -> u64 {
+    let (Some(take_peak), Some(most)) = (take_peak, most) else { return 0 };
+    *most = take_peak().unwrap_or_default().max(*most);
+    // Asked again at once, the peak is what is held now.
+    take_peak().unwrap_or_default()
+}
+
+impl Held {
+    /// At the peak of each phase.
+    pub fn peaks(self) -> PhaseBytes {
+        self.opening.or_more(self.running)
+    }
 }
 
 fn note(phases: &mut PhaseBytes, phase: Phase, bytes: u64) {
@@ -90,16 +107,16 @@ impl<'a> Tracker<'a> {
         note(&mut self.held.idle, self.phase, now);
     }
 
-    /// Counts the peak for the current phase and returns what is held now. What loading holds counts for the phase that
-    /// it is for.
+    /// Counts the peak of loading. What a phase asks for again is open already, and then is held what runs have left behind.
+    fn count_opening(&mut self, phase: Phase) {
+        let Held { opening, running, .. } = &mut self.held;
+        let first = opening.of(phase) == Some(&mut 0);
+        count(self.memory, if first { opening.of(phase) } else { running.of(phase) });
+    }
+
+    /// Counts the peak for the current phase and returns what is held now.
     fn count_memory(&mut self) -> u64 {
-        let Some(take_peak) = self.memory else { return 0 };
-        if let Some(bytes) = self.held.peaks.of(self.phase) {
-            *bytes = take_peak().unwrap_or_default().max(*bytes);
-            // Asked again at once, the peak is what is held now.
-            return take_peak().unwrap_or_default();
-        }
-        0
+        count(self.memory, self.held.running.of(self.phase))
     }
 
     /// Tells the user something that does not stop the job.
@@ -124,6 +141,7 @@ impl<'a> Tracker<'a> {
         }
         self.count_for(Phase::Load);
         let opened = open();
+        self.count_opening(phase);
         self.count_for(phase);
         opened
     }
@@ -225,5 +243,33 @@ mod tests {
         assert!(fractions.windows(2).all(|pair| pair[0] <= pair[1]), "{fractions:?}");
         assert_eq!((fractions[0], *fractions.last().unwrap()), (0.0, 1.0));
         assert!(lines.iter().any(|line| line.starts_with("Generating 2 of 4, ")), "{lines:?}");
+    }
+
+    #[test]
+    fn loading_and_running_are_told_apart() {
+        use std::cell::Cell;
+        let (held, most) = (Cell::new(10_u64), Cell::new(10_u64));
+        let hold = |bytes: u64| {
+            held.set(bytes);
+            most.set(most.get().max(bytes));
+        };
+        let take_peak = || Some(most.replace(held.get()));
+        let mut hear = |_| ();
+        let mut tracker = Tracker::new(&mut hear).watching(&take_peak);
+        tracker.enter(Phase::Text);
+        tracker.enter(Phase::Decode);
+        let opened = tracker.loading(Phase::Decode, || {
+            hold(70);
+            hold(30);
+            Ok(())
+        });
+        opened.unwrap();
+        hold(50);
+        tracker.loading(Phase::Decode, || Ok(())).unwrap();
+        hold(20);
+        tracker.enter(Phase::Join);
+        let Held { floors, opening, running, .. } = tracker.held();
+        assert_eq!((floors.decode, opening.decode, running.decode), (10, 70, 50));
+        assert_eq!((tracker.held().peaks().decode, opening.join), (70, 0));
     }
 }

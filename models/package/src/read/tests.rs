@@ -167,7 +167,7 @@ fn a_decoder_may_have_two_stages_both_in_steps_or_neither() {
 
 #[test]
 fn what_a_component_holds_is_a_number_of_bytes() {
-    let demand = json!({"resident": 1000, "idle": 900, "each": 0.5, "kept": 2.5});
+    let demand = json!({"resident": 1000, "opening": 3000, "idle": 900, "each": 0.5, "kept": 2.5});
     let all = json!({"text_encoder": {"resident": 7}, "transformer": demand, "vae_encoder": demand, "vae_decoder": demand});
     let full = plus(&[("/memory", all.clone())]);
     let manifest = parsed(&full).unwrap();
@@ -175,9 +175,13 @@ fn what_a_component_holds_is_a_number_of_bytes() {
     assert_eq!(manifest.gpu_memory, None);
     let memory = manifest.memory.unwrap();
     assert_eq!(memory.of(crate::Component::TextEncoder).resident, 7);
-    for (field, value) in
-        [("resident", json!(-1)), ("idle", json!(1001)), ("each", json!(-0.5)), ("kept", json!(1e14))]
-    {
+    for (field, value) in [
+        ("resident", json!(-1)),
+        ("opening", json!(-1)),
+        ("idle", json!(1001)),
+        ("each", json!(-0.5)),
+        ("kept", json!(1e14)),
+    ] {
         let mut wrong = all.clone();
         wrong["vae_decoder"][field] = value.clone();
         let wrong_again = wrong.clone();
@@ -376,9 +380,9 @@ fn every_field_is_described() {
     fields(&testing::manifest(), "", &mut all);
     // Left out of the example: `held` and `decode` with two fields each, a text's `padded`, a sampler's `schedule`,
     // a preset's scale, rescale, interval and levels, the preset for continuing, a text's `weights`, `golden` with four
-    // components of two fields, `memory` with four of four, `gpu_memory` of the same type, and the two graphs of a
+    // components of two fields, `memory` with four of five, `gpu_memory` of the same type, and the two graphs of a
     // decoder's first stage.
-    let left_out = 3 + 3 + 1 + 1 + 4 + 1 + 1 + (1 + 4 + 2) + (1 + 4 + 4) + 1 + 2;
+    let left_out = 3 + 3 + 1 + 1 + 4 + 1 + 1 + (1 + 4 + 2) + (1 + 4 + 5) + 1 + 2;
     // Both presets are of one type; a file's record is not among the fields.
     assert_eq!(count, all.len() - 2 + 2 + left_out);
 }

@@ -57,8 +57,10 @@ pub struct Load {
 }
 
 impl Load {
+    /// The most that a component of this `demand` holds.
     fn bytes(self, demand: &Demand) -> f64 {
-        demand.resident as f64 + demand.each * self.each + demand.kept * self.kept
+        let running = demand.resident as f64 + demand.each * self.each + demand.kept * self.kept;
+        running.max(demand.opening as f64)
     }
 }
 
@@ -286,7 +288,7 @@ fn guessed(manifest: &Manifest, gpu: bool) -> Demands {
     // A token is a square of latents, as wide as the step in which sides can grow.
     let patch = f64::from(manifest.limits.size_multiple) / manifest.latent.spatial as f64;
     let token = activation(known.token, transformer, TRANSFORMER_WEIGHTS, manifest);
-    let weights = |bytes: u64| Demand { resident: bytes, idle: bytes, each: 0.0, kept: 0.0 };
+    let weights = |bytes: u64| Demand { resident: bytes, idle: bytes, ..Demand::default() };
     let half = match graphs.is_stepped() {
         true => Demand {
             each: activation(known.pixel, vae, VAE_WEIGHTS, manifest),

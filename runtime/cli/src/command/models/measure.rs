@@ -69,10 +69,13 @@ fn put(manifest: &Manifest, file: &Path) -> Result<()> {
 }
 
 fn text(demands: &Demands) -> String {
-    let heads = ["component", "holds", "more for each number", "kept for each pixel"].map(str::to_owned);
+    let heads =
+        ["component", "opening", "running", "more for each number", "kept for each pixel"].map(str::to_owned);
     let row = |(component, demand): (pickup_package::Component, &Demand)| {
         let number = |value: f64| if value > 0.0 { format!("{value:.1} B") } else { "-".to_owned() };
-        vec![component.field().to_owned(), bytes(demand.resident), number(demand.each), number(demand.kept)]
+        let opening = if demand.opening > 0 { bytes(demand.opening) } else { "-".to_owned() };
+        let running = bytes(demand.resident);
+        vec![component.field().to_owned(), opening, running, number(demand.each), number(demand.kept)]
     };
     let rows: Vec<_> = std::iter::once(heads.to_vec()).chain(demands.entries().map(row)).collect();
     table(&rows)
