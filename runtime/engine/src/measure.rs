@@ -65,7 +65,7 @@ impl Run {
     }
 }
 
-/// Measures the package called `model` in the folder `folder`, with takes in `store`. `on_run` hears how many jobs are
+/// Measures the package in the folder `folder`, with takes in `store`. `on_run` hears how many jobs are
 /// done, and of how many.
 ///
 /// # Errors
