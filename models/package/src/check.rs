@@ -129,7 +129,7 @@ fn check_mid(graphs: &Graphs) -> Checked {
 fn check_demand(name: &str, demand: &Demand) -> Checked {
     const MOST: f64 = 1e13;
     range(&format!("{name}.resident"), demand.resident, 0, MOST as u64)?;
-    range(&format!("{name}.opening"), demand.opening, 0, MOST as u64)?;
+    range(&format!("{name}.least"), demand.least, 0, MOST as u64)?;
     range(&format!("{name}.idle"), demand.idle, 0, demand.resident)?;
     range(&format!("{name}.each"), demand.each, 0.0, MOST)?;
     range(&format!("{name}.kept"), demand.kept, 0.0, MOST)

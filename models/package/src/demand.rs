@@ -47,9 +47,9 @@ impl Demands {
 pub struct Demand {
     /// While it runs, whatever it is given.
     pub resident: u64,
-    /// For a while as it is opened, where that is more: weights that are read, widened and put in order.
+    /// At least, however little it is given, where that is more than `resident`: while it is opened, or runs its widest weights.
     #[serde(default, skip_serializing_if = "is_none")]
-    pub opening: u64,
+    pub least: u64,
     /// Of `resident`, what it holds while it is open and does not run.
     #[serde(default, skip_serializing_if = "is_none")]
     pub idle: u64,

@@ -14,8 +14,12 @@ use crate::progress::Held;
 use crate::run::Connect;
 use crate::{Engine, Load, Loads, Plan};
 
-/// Latent frames of the shorter and of the longer jobs.
+/// Latent frames of the shorter jobs, and of the longer one.
 const LATENTS: [usize; 2] = [2, 7];
+
+/// Latent frames of the longer job where the VAE takes a clip at once: so many that each pixel takes more than the widest
+/// weights do. LTX-Video's encoder comes to that at 8 million pixels, 100 frames of 288×288.
+const WHOLE_LATENTS: usize = 19;
 
 /// How often a brief job is run. The C library sometimes finds a freed piece again that it mostly does not, by which a tiny
 /// model holds a fifth less or, seldom, a third; the most of a few runs is what is usual.
@@ -80,7 +84,9 @@ pub fn measure(
     let package = pickup_package::Package::open(folder)?;
     let manifest = package.manifest();
     let [small, large] = sides(&manifest.limits);
-    let jobs = [(large, LATENTS[1]), (large, LATENTS[0]), (small, LATENTS[0])];
+    let whole = !manifest.graphs.is_stepped();
+    let longer = if whole { WHOLE_LATENTS } else { LATENTS[1] };
+    let jobs = [(large, longer), (large, LATENTS[0]), (small, LATENTS[0])];
     let mut runs = Vec::new();
     for (index, (side, latents)) in jobs.into_iter().enumerate() {
         on_run(index, jobs.len());
@@ -106,19 +112,23 @@ pub fn measure(
     let runs = [first, longer, smaller];
     Ok(Demands {
         text_encoder: Demand { resident: runs[0].running.text, ..Demand::default() },
-        transformer: demand(&runs, |loads| loads.transformer, |bytes| bytes.denoise),
-        vae_encoder: demand(&runs, |loads| loads.encoder, |bytes| bytes.encode),
-        vae_decoder: demand(&runs, |loads| loads.decoder, |bytes| bytes.decode),
+        transformer: demand(&runs, |loads| loads.transformer, |bytes| bytes.denoise, false),
+        vae_encoder: demand(&runs, |loads| loads.encoder, |bytes| bytes.encode, whole),
+        vae_decoder: demand(&runs, |loads| loads.decoder, |bytes| bytes.decode, whole),
     })
 }
 
-/// The demand of the component whose load and bytes are given: of a run, a longer one, and one with smaller frames.
-fn demand(runs: &[Run; 3], load: fn(&Loads) -> Load, bytes: fn(&PhaseBytes) -> u64) -> Demand {
-    let fitted = fit(runs.each_ref().map(|run| (load(&run.loads), bytes(&run.running) as f64)));
+/// The demand of the component whose load and bytes are given: of a run, a longer one, and one with smaller frames. It may
+/// be a VAE that takes a `whole` clip at once.
+fn demand(runs: &[Run; 3], load: fn(&Loads) -> Load, bytes: fn(&PhaseBytes) -> u64, whole: bool) -> Demand {
+    let held = runs.each_ref().map(|run| (load(&run.loads), bytes(&run.running) as f64));
+    let idle = bytes(&runs[0].idle);
+    let fitted = if whole { fit_whole(held, idle) } else { fit(held) };
     let opening = runs.iter().map(|run| bytes(&run.opening)).max().unwrap_or_default();
+    let least = fitted.least.max(opening);
     Demand {
-        opening: if opening > fitted.resident { opening } else { 0 },
-        idle: bytes(&runs[0].idle).min(fitted.resident),
+        least: if least > fitted.resident { least } else { 0 },
+        idle: idle.min(fitted.resident),
         ..fitted
     }
 }
@@ -154,6 +164,8 @@ fn request(store: &Store, manifest: &Manifest, side: u32, latents: usize, seed: 
     let least = (manifest.latent.temporal * (latents - 1) + 1) as u32;
     let frames = limits.length_for(least).min(limits.max_frames) as usize;
     let known = match (manifest.takes(Conditioning::ClipStart), manifest.takes(Conditioning::First)) {
+        // Nearly all, so that the encoder is given as much as the decoder.
+        (true, _) if !manifest.graphs.is_stepped() => frames - manifest.latent.temporal,
         (true, _) => frames / 2,
         (false, true) => 1,
         (false, false) => 0,
@@ -185,11 +197,25 @@ fn request(store: &Store, manifest: &Manifest, side: u32, latents: usize, seed: 
 /// A demand that gives what was held in a run, a longer one, and one with smaller frames. Where two runs were given
 /// the same, they cannot tell a cause from another, and it counts as none.
 fn fit([(first, bytes), (longer, more), (smaller, less)]: [(Load, f64); 3]) -> Demand {
-    let slope = |rise: f64, run: f64| if run > 0.0 { (rise / run).max(0.0) } else { 0.0 };
     let each = slope(more - bytes, longer.each - first.each);
     let kept = slope(bytes - less - each * (first.each - smaller.each), first.kept - smaller.kept);
     let resident = (bytes - each * first.each - kept * first.kept).max(0.0) as u64;
     Demand { resident, each, kept, ..Demand::default() }
+}
+
+/// The same for a VAE that takes a clip at once. It holds the most either in its first layers, whose weights are the widest,
+/// whatever it is given, or in its last, where each pixel counts; a short clip tells of the former alone.
+fn fit_whole([(_, bytes), (longer, more), _]: [(Load, f64); 3], idle: u64) -> Demand {
+    Demand {
+        resident: idle,
+        each: slope(more - idle as f64, longer.each),
+        least: bytes as u64,
+        ..Demand::default()
+    }
+}
+
+fn slope(rise: f64, run: f64) -> f64 {
+    if run > 0.0 { (rise / run).max(0.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -224,12 +250,24 @@ mod tests {
                 &[run(100.0, 800), run(500.0, opening), run(50.0, 700)],
                 |loads| loads.decoder,
                 |bytes| bytes.decode,
+                false,
             )
         };
         let running = Demand { resident: 1000, idle: 900, each: 1.0, ..Demand::default() };
-        assert_eq!(of(2000), Demand { opening: 2000, ..running });
+        assert_eq!(of(2000), Demand { least: 2000, ..running });
         // Running takes more than this in any case.
         assert_eq!(of(990), running);
+    }
+
+    #[test]
+    fn what_each_pixel_takes_is_seen_behind_the_widest_weights() {
+        // As LTX-Video's decoder has it: 1.2 GB of weights, 2.8 GB where the widest are, 230 bytes a pixel at the end.
+        let held = |pixels: f64| f64::max(2.8e9, 1.2e9 + 230.0 * pixels);
+        let run = |pixels: f64| (Load { each: pixels, kept: 0.0 }, held(pixels));
+        let demand = fit_whole([run(0.7e6), run(12e6), run(0.1e6)], 1_200_000_000);
+        let expected =
+            Demand { resident: 1_200_000_000, each: 230.0, least: 2_800_000_000, ..Demand::default() };
+        assert_eq!(demand, expected);
     }
 
     #[test]

@@ -167,7 +167,7 @@ fn a_decoder_may_have_two_stages_both_in_steps_or_neither() {
 
 #[test]
 fn what_a_component_holds_is_a_number_of_bytes() {
-    let demand = json!({"resident": 1000, "opening": 3000, "idle": 900, "each": 0.5, "kept": 2.5});
+    let demand = json!({"resident": 1000, "least": 3000, "idle": 900, "each": 0.5, "kept": 2.5});
     let all = json!({"text_encoder": {"resident": 7}, "transformer": demand, "vae_encoder": demand, "vae_decoder": demand});
     let full = plus(&[("/memory", all.clone())]);
     let manifest = parsed(&full).unwrap();
@@ -177,7 +177,7 @@ fn what_a_component_holds_is_a_number_of_bytes() {
     assert_eq!(memory.of(crate::Component::TextEncoder).resident, 7);
     for (field, value) in [
         ("resident", json!(-1)),
-        ("opening", json!(-1)),
+        ("least", json!(-1)),
         ("idle", json!(1001)),
         ("each", json!(-0.5)),
         ("kept", json!(1e14)),

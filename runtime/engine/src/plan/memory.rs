@@ -60,7 +60,7 @@ impl Load {
     /// The most that a component of this `demand` holds.
     fn bytes(self, demand: &Demand) -> f64 {
         let running = demand.resident as f64 + demand.each * self.each + demand.kept * self.kept;
-        running.max(demand.opening as f64)
+        running.max(demand.least as f64)
     }
 }
 

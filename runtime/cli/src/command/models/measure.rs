@@ -69,13 +69,13 @@ fn put(manifest: &Manifest, file: &Path) -> Result<()> {
 }
 
 fn text(demands: &Demands) -> String {
-    let heads =
-        ["component", "opening", "running", "more for each number", "kept for each pixel"].map(str::to_owned);
+    let heads = ["component", "at least", "running", "more for each number", "kept for each pixel"]
+        .map(str::to_owned);
     let row = |(component, demand): (pickup_package::Component, &Demand)| {
         let number = |value: f64| if value > 0.0 { format!("{value:.1} B") } else { "-".to_owned() };
-        let opening = if demand.opening > 0 { bytes(demand.opening) } else { "-".to_owned() };
+        let least = if demand.least > 0 { bytes(demand.least) } else { "-".to_owned() };
         let running = bytes(demand.resident);
-        vec![component.field().to_owned(), opening, running, number(demand.each), number(demand.kept)]
+        vec![component.field().to_owned(), least, running, number(demand.each), number(demand.kept)]
     };
     let rows: Vec<_> = std::iter::once(heads.to_vec()).chain(demands.entries().map(row)).collect();
     table(&rows)
