@@ -17,8 +17,8 @@ use crate::{Engine, Load, Loads, Plan};
 /// Latent frames of the shorter jobs, and of the longer one.
 const LATENTS: [usize; 2] = [2, 7];
 
-/// Latent frames of the longer job where the VAE takes a clip at once: so many that each pixel takes more than the widest
-/// weights do. LTX-Video's encoder comes to that at 8 million pixels, 100 frames of 288×288.
+/// Latent frames of the longer job where the VAE takes a clip at once: so many that the pixels take more than the widest
+/// weights do. LTX-Video's encoder comes to that at 9 million pixels, 115 frames of 288×288.
 const WHOLE_LATENTS: usize = 19;
 
 /// How often a brief job is run. The C library sometimes finds a freed piece again that it mostly does not, by which a tiny
@@ -123,7 +123,7 @@ pub fn measure(
 fn demand(runs: &[Run; 3], load: fn(&Loads) -> Load, bytes: fn(&PhaseBytes) -> u64, whole: bool) -> Demand {
     let held = runs.each_ref().map(|run| (load(&run.loads), bytes(&run.running) as f64));
     let idle = bytes(&runs[0].idle);
-    let fitted = if whole { fit_whole(held, idle) } else { fit(held) };
+    let fitted = if whole { fit_whole(held[0].1, held[1], idle) } else { fit(held) };
     let opening = runs.iter().map(|run| bytes(&run.opening)).max().unwrap_or_default();
     let least = fitted.least.max(opening);
     Demand {
@@ -165,7 +165,7 @@ fn request(store: &Store, manifest: &Manifest, side: u32, latents: usize, seed: 
     let frames = limits.length_for(least).min(limits.max_frames) as usize;
     let known = match (manifest.takes(Conditioning::ClipStart), manifest.takes(Conditioning::First)) {
         // Nearly all, so that the encoder is given as much as the decoder.
-        (true, _) if !manifest.graphs.is_stepped() => frames - manifest.latent.temporal,
+        (true, _) if !manifest.graphs.is_stepped() => frames.saturating_sub(manifest.latent.temporal),
         (true, _) => frames / 2,
         (false, true) => 1,
         (false, false) => 0,
@@ -203,17 +203,19 @@ fn fit([(first, bytes), (longer, more), (smaller, less)]: [(Load, f64); 3]) -> D
     Demand { resident, each, kept, ..Demand::default() }
 }
 
-/// The same for a VAE that takes a clip at once. It holds the most either in its first layers, whose weights are the widest,
-/// whatever it is given, or in its last, where each pixel counts; a short clip tells of the former alone.
-fn fit_whole([(_, bytes), (longer, more), _]: [(Load, f64); 3], idle: u64) -> Demand {
+/// The demand of a VAE that takes a clip at once, which held `least` bytes in a run, `more` in a longer one, and `idle` when
+/// it had run. It holds the most either in its first layers, whose weights are the widest, whatever it is given, or in its
+/// last, where each pixel counts; a short clip tells of the former alone.
+fn fit_whole(least: f64, (longer, more): (Load, f64), idle: u64) -> Demand {
     Demand {
         resident: idle,
         each: slope(more - idle as f64, longer.each),
-        least: bytes as u64,
+        least: least as u64,
         ..Demand::default()
     }
 }
 
+/// How much is held more for each number more; nothing where it is less, as noise has it, or no number is more.
 fn slope(rise: f64, run: f64) -> f64 {
     if run > 0.0 { (rise / run).max(0.0) } else { 0.0 }
 }
@@ -264,7 +266,7 @@ mod tests {
         // As LTX-Video's decoder has it: 1.2 GB of weights, 2.8 GB where the widest are, 230 bytes a pixel at the end.
         let held = |pixels: f64| f64::max(2.8e9, 1.2e9 + 230.0 * pixels);
         let run = |pixels: f64| (Load { each: pixels, kept: 0.0 }, held(pixels));
-        let demand = fit_whole([run(0.7e6), run(12e6), run(0.1e6)], 1_200_000_000);
+        let demand = fit_whole(held(0.7e6), run(12e6), 1_200_000_000);
         let expected =
             Demand { resident: 1_200_000_000, each: 230.0, least: 2_800_000_000, ..Demand::default() };
         assert_eq!(demand, expected);

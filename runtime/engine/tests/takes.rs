@@ -272,7 +272,7 @@ fn a_gpu_is_planned_by_what_was_measured_of_it() {
     // The encoder waits beside the transformer; pictures are not in the GPU's memory.
     let grown = gpu.phases.denoise - 600_000_000;
     assert_eq!((gpu.phases.join - 900_000_000, gpu.phases.encode - 300_000_000), (grown, grown));
-    // What opening takes is gone again as the component runs, and counts where it is the most.
+    // What a component holds at least is gone again when it has run, and counts where it is the most.
     for (least, decode) in [(200_000_000, 900_000_000_u64), (700_000_000, 1_300_000_000)] {
         fields["gpu_memory"]["vae_decoder"]["least"] = least.into();
         std::fs::write(&manifest, fields.to_string()).unwrap();
