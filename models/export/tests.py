@@ -43,6 +43,13 @@ SINGLE = ("--dtype", "fp32", "--text", "fp32")
 UNSEEN = ((2, 2, 4, 7), (4, 6, 2, 33), (3, 8, 4, 5), (5, 2, 6, 24))
 
 
+def peak(folder: Path, inputs: dict[str, torch.Tensor]) -> int:
+    """By how many bytes the peak of memory rises over one run of the graph in `folder`, in a process of its own."""
+    np.savez(folder / "inputs.npz", **{name: tensor.numpy() for name, tensor in inputs.items()})
+    command = [sys.executable, str(Path(__file__).with_name("peak.py")), str(folder / "model.onnx"), str(folder / "inputs.npz")]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def fields(value: object) -> object:
     """The names of all fields, without what is in them."""
     return {key: fields(inner) for key, inner in value.items() if key != "files"} if isinstance(value, dict) else None
@@ -291,6 +298,46 @@ class Blocks(unittest.TestCase):
             self.assertTrue(torch.equal(blocks.from_patches(blocks.to_patches(self.clip, size), size), self.clip))
 
 
+class Depth(unittest.TestCase):
+    """What stands beside the main chain of blocks is made when a block needs it, not for all blocks at the beginning."""
+
+    BLOCKS = 8
+    #: latent frames, rows and columns of tokens
+    GRID = (5, 24, 24)
+
+    def rise(self, family: object, transformer: nn.Module, inputs: dict[str, torch.Tensor]) -> int:
+        with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
+            package.weights.write(family.trace_transformer(transformer), Path(folder), bar)
+            return peak(Path(folder), inputs)
+
+    @unittest.skipUnless(sys.platform == "linux", "the peak of memory is read as Linux tells it")
+    def test_noise_levels_of_tokens_are_not_held_for_all_blocks(self) -> None:
+        torch.set_grad_enabled(False)
+        for tiny, patch in ((wan_ti2v, 2), (ltx, 1)):
+            family, config = tiny.FAMILY, tiny.build().transformer.config
+            transformer = seeded(type(tiny.build().transformer).from_config({**config, "num_layers": self.BLOCKS}), 3)
+            frames, rows, columns = self.GRID
+            inputs = family.sample(transformer.config, frames, rows * patch, columns * patch, 16, np.random.default_rng(0))
+            # Scale, shift and share of attention and of the layers behind it: single precision, for each token.
+            width = config.num_attention_heads * config.attention_head_dim
+            levels = 4 * 6 * width * frames * rows * columns
+            held = self.rise(family, transformer, inputs)
+            with mock.patch.object(package.weights, "by_depth", lambda graph: None):
+                traced = self.rise(family, transformer, inputs)
+            with self.subTest(tiny.NAME):
+                self.assertGreater(traced - held, self.BLOCKS // 2 * levels, f"as traced {traced} bytes, by depth {held}, {levels} a block")
+
+    def test_nodes_come_after_what_they_take(self) -> None:
+        names = {"first": ["a"], "second": ["first"], "beside": ["b"], "third": ["second", "beside"]}
+        nodes = [make_node("Sum", given, [name]) for name, given in names.items()]
+        ends = [make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("a", "b", "third")]
+        graph = make_graph(nodes, "beside", ends[:2], ends[2:])
+        graphs.by_depth(graph)
+        self.assertEqual([node.output[0] for node in graph.node], ["first", "beside", "second", "third"])
+        inner = make_node("If", ["a"], ["x"], then_branch=graph, else_branch=graph)
+        self.assertRaises(NotImplementedError, graphs.by_depth, make_graph([inner], "outer", ends[:1], ends[2:]))
+
+
 class Operators(unittest.TestCase):
     """What is written as an operator of ONNX Runtime's own says what torch and diffusers do."""
 
@@ -339,9 +386,7 @@ class Attention(unittest.TestCase):
         """By how many bytes the peak rises over one run, in a process of its own."""
         with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
             package.weights.write(family.trace_transformer(transformer), Path(folder), bar)
-            np.savez(f"{folder}/inputs.npz", **{name: tensor.numpy() for name, tensor in inputs.items()})
-            command = [sys.executable, str(Path(__file__).with_name("peak.py")), f"{folder}/model.onnx", f"{folder}/inputs.npz"]
-            return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            return peak(Path(folder), inputs)
 
     @unittest.skipUnless(sys.platform == "linux", "the peak of memory is read as Linux tells it")
     def test_acceptance_scores_are_not_held(self) -> None:

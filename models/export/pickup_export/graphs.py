@@ -47,6 +47,23 @@ def strip(model: onnx.ModelProto) -> None:
             del node.metadata_props[:]
 
 
+def by_depth(graph: onnx.GraphProto) -> None:
+    """Put nodes in the order of how many stand between them and what is given, at most.
+
+    ONNX Runtime orders a run by a search from the graph's end that goes into the latest node first (`Graph::ReverseDFSFrom`). By
+    depth that is a block's main chain; what stands beside it, such as the noise levels of its tokens, is made when the block needs
+    it. As traced, it was made for all blocks before the first: 6.8 GB instead of 1.1 for 3,328 tokens of LTX-Video 2B.
+    """
+    depths: dict[str, int] = {}
+    for node in graph.node:
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            raise NotImplementedError(f"{node.name}: a graph within the graph may read values that its node does not name")
+        depth = 1 + max((depths.get(name, 0) for name in node.input), default=0)
+        depths.update(dict.fromkeys(node.output, depth))
+    # What is equally deep stays as it was.
+    graph.node.sort(key=lambda node: depths[node.output[0]])
+
+
 def trace_text_encoder(encoder: nn.Module) -> Graphs:
     """`input_ids`, `attention_mask` (1, l) to `last_hidden_state` (1, l, d)."""
     length = Dim("l", min=2)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import onnx_ir
 from tqdm import tqdm
 
-from .graphs import Graphs, strip
+from .graphs import Graphs, by_depth, strip
 
 ALIGNMENT = 4096       # so that weights can be mapped into memory
 SMALLEST = 1024        # bytes; smaller tensors stay in the graph
@@ -54,4 +54,5 @@ def write(graphs: Graphs, folder: Path, bar: tqdm) -> None:
     for name, graph in graphs.items():
         model = onnx_ir.to_proto(graph)
         strip(model)
+        by_depth(model.graph)
         (folder / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
