@@ -9,8 +9,6 @@ const BEFORE_PASSES: f32 = 0.06;
 const AFTER_PASSES: f32 = 0.98;
 /// Shares of a pass that are done when encoding, denoising and decoding end; the rest is joining.
 const IN_PASS: [f32; 3] = [0.06, 0.84, 0.96];
-/// Share of the passes that must be done before the time left is judged by them.
-const JUDGED_AFTER: f32 = 0.03;
 
 /// Reports progress and measures phases.
 pub(crate) struct Tracker<'a> {
@@ -22,6 +20,8 @@ pub(crate) struct Tracker<'a> {
     memory: Option<&'a dyn Fn() -> Option<u64>>,
     held: Held,
     passes_began: Option<Instant>,
+    /// Whether the transformer has done a step, by which the time left is judged: nothing before it tells how long one takes.
+    stepped: bool,
     fraction: f32,
     /// Begin and length of the current pass, as shares of all passes.
     pass: (f32, f32),
@@ -73,6 +73,7 @@ impl<'a> Tracker<'a> {
             memory: None,
             held: Held::default(),
             passes_began: None,
+            stepped: false,
             fraction: 0.0,
             pass: (0.0, 0.0),
         };
@@ -87,13 +88,35 @@ impl<'a> Tracker<'a> {
     {
         take_peak();
         let Self {
-            events, warnings, timing, phase, phase_began, mut held, passes_began, fraction, pass, ..
+            events,
+            warnings,
+            timing,
+            phase,
+            phase_began,
+            mut held,
+            passes_began,
+            stepped,
+            fraction,
+            pass,
+            ..
         } = self;
         // A prompt is read from the beginning on.
         held.floors.text = take_peak().unwrap_or_default();
         let memory = Some(take_peak);
         // Named one by one, as `events` is lent for less.
-        Tracker { events, warnings, timing, phase, phase_began, memory, held, passes_began, fraction, pass }
+        Tracker {
+            events,
+            warnings,
+            timing,
+            phase,
+            phase_began,
+            memory,
+            held,
+            passes_began,
+            stepped,
+            fraction,
+            pass,
+        }
     }
 
     /// What was held in each phase so far.
@@ -178,6 +201,7 @@ impl<'a> Tracker<'a> {
     pub fn step(&mut self, step: usize, steps: usize) {
         let done = if steps == 0 { 0.0 } else { step as f32 / steps as f32 };
         self.fraction = self.fraction.max(self.share(done));
+        self.stepped |= self.phase == Phase::Denoise && step > 0;
         let seconds_left = self.seconds_left();
         let (phase, fraction) = (self.phase, self.fraction);
         let (step, steps) = (step as u32, steps as u32);
@@ -203,7 +227,7 @@ impl<'a> Tracker<'a> {
     fn seconds_left(&self) -> Option<f32> {
         let done = (self.fraction - BEFORE_PASSES) / (1.0 - BEFORE_PASSES);
         let elapsed = self.passes_began?.elapsed().as_secs_f32();
-        (done > JUDGED_AFTER).then(|| elapsed * (1.0 - done) / done)
+        self.stepped.then(|| elapsed * (1.0 - done) / done)
     }
 
     /// Seconds per phase so far, and all warnings.
@@ -243,6 +267,25 @@ mod tests {
         assert!(fractions.windows(2).all(|pair| pair[0] <= pair[1]), "{fractions:?}");
         assert_eq!((fractions[0], *fractions.last().unwrap()), (0.0, 1.0));
         assert!(lines.iter().any(|line| line.starts_with("Generating 2 of 4, ")), "{lines:?}");
+    }
+
+    #[test]
+    fn the_time_left_is_told_from_the_first_step_of_the_transformer_on() {
+        let mut told = Vec::new();
+        let mut hear = |event| {
+            if let Event::Progress(progress) = event {
+                told.push((progress.phase, progress.step, progress.seconds_left.is_some()));
+            }
+        };
+        let mut tracker = Tracker::new(&mut hear);
+        tracker.begin_pass(0.0, 1.0);
+        tracker.step(1, 1);
+        tracker.enter(Phase::Denoise);
+        (0..=2).for_each(|step| tracker.step(step, 2));
+        tracker.enter(Phase::Decode);
+        let first = told.iter().position(|(_, _, left)| *left).unwrap();
+        assert_eq!(told[first], (Phase::Denoise, 1, true));
+        assert!(told[first..].iter().all(|(_, _, left)| *left), "{told:?}");
     }
 
     #[test]
