@@ -10,6 +10,7 @@ use pickup_package::{Conditioning, Demand, Demands, Limits, Manifest};
 use pickup_takes::{PlateImage, Store};
 use std::time::{Duration, Instant};
 
+use crate::plan::memory::folder_bytes;
 use crate::progress::Held;
 use crate::run::Connect;
 use crate::{Engine, Load, Loads, Plan};
@@ -27,6 +28,9 @@ const REPEATS: u64 = 3;
 
 /// Jobs that take no longer are brief.
 const BRIEF: Duration = Duration::from_secs(20);
+
+/// Share of a transformer's weights that it holds at least, beside what was there before and was freed meanwhile.
+const STAYED: f64 = 0.9;
 
 /// Side of the smaller frames in pixels, at least.
 const LEAST_SIDE: f64 = 64.0;
@@ -73,7 +77,7 @@ impl Run {
 /// done, and of how many.
 ///
 /// # Errors
-/// If a job fails, the system does not tell how much is held, or `cancel` is raised.
+/// If a job fails, the system does not tell how much is held or takes memory back meanwhile, or `cancel` is raised.
 pub fn measure(
     store: Store,
     folder: &std::path::Path,
@@ -100,7 +104,11 @@ pub fn measure(
                 // Not in the GPU's memory.
                 loads.pictures = PhaseBytes::default();
             }
-            Ok(Run::of(loads, engine.held()))
+            let run = Run::of(loads, engine.held());
+            if provider == Provider::Cpu {
+                all_stayed(run.running.denoise, transformer_bytes(manifest))?;
+            }
+            Ok(run)
         };
         runs.push(most(index as u64 * REPEATS, run_once)?);
     }
@@ -116,6 +124,27 @@ pub fn measure(
         vae_encoder: demand(&runs, |loads| loads.encoder, |bytes| bytes.encode, whole),
         vae_decoder: demand(&runs, |loads| loads.decoder, |bytes| bytes.decode, whole),
     })
+}
+
+/// Bytes of the transformer's graph and weights.
+fn transformer_bytes(manifest: &Manifest) -> u64 {
+    folder_bytes(manifest, &manifest.graphs.transformer)
+}
+
+/// Checks that mapped weights stayed in memory, as far as can be told: a step reads all `weights` of the transformer, so that
+/// fewer bytes `held` were taken back by the system as they were read, and nothing that was measured tells what is needed.
+fn all_stayed(held: u64, weights: u64) -> Result<()> {
+    // Nothing is where the system does not tell.
+    if held == 0 || held as f64 >= STAYED * weights as f64 {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    Err(Error::memory(format!(
+        "expected the transformer to hold its weights of {:.2} GB, found {:.2} GB: the system took memory back while it was measured.",
+        gigabytes(weights),
+        gigabytes(held)
+    ))
+    .hint("Close other programs and measure again."))
 }
 
 /// The demand of the component whose load and bytes are given: of a run, a longer one, and one with smaller frames. It may
@@ -259,6 +288,17 @@ mod tests {
         assert_eq!(of(2000), Demand { least: 2000, ..running });
         // Running takes more than this in any case.
         assert_eq!(of(990), running);
+    }
+
+    #[test]
+    fn weights_that_were_taken_back_are_noticed() {
+        assert!(all_stayed(4_100, 3_850).is_ok());
+        assert!(all_stayed(3_500, 3_850).is_ok());
+        // The system does not tell.
+        assert!(all_stayed(0, 3_850).is_ok());
+        let error = all_stayed(3_000_000_000, 3_850_000_000).unwrap_err();
+        assert_eq!(error.kind, pickup_core::ErrorKind::Memory);
+        assert!(error.to_string().contains("3.85 GB, found 3.00 GB"), "{error}");
     }
 
     #[test]

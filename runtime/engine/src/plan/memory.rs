@@ -316,7 +316,7 @@ fn activation(known: f64, bytes: u64, weights: f64, manifest: &Manifest) -> f64 
 }
 
 /// Bytes of all files in the folder of `graph`; of the graph alone if it lies in the package's root.
-fn folder_bytes(manifest: &Manifest, graph: &str) -> u64 {
+pub(crate) fn folder_bytes(manifest: &Manifest, graph: &str) -> u64 {
     let beside = |path: &str| match graph.rsplit_once('/') {
         Some((folder, _)) => path.rsplit_once('/').is_some_and(|(other, _)| other == folder),
         None => path == graph,
