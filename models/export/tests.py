@@ -43,11 +43,13 @@ SINGLE = ("--dtype", "fp32", "--text", "fp32")
 UNSEEN = ((2, 2, 4, 7), (4, 6, 2, 33), (3, 8, 4, 5), (5, 2, 6, 24))
 
 
-def peak(folder: Path, inputs: dict[str, torch.Tensor]) -> int:
-    """By how many bytes the peak of memory rises over one run of the graph in `folder`, in a process of its own."""
-    np.savez(folder / "inputs.npz", **{name: tensor.numpy() for name, tensor in inputs.items()})
-    command = [sys.executable, str(Path(__file__).with_name("peak.py")), str(folder / "model.onnx"), str(folder / "inputs.npz")]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def rise(transformer: nn.Module, family: object, inputs: dict[str, torch.Tensor]) -> int:
+    """By how many bytes the peak of memory rises over one run of the transformer's graph, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
+        package.weights.write(family.trace_transformer(transformer), Path(folder), bar)
+        np.savez(f"{folder}/inputs.npz", **{name: tensor.numpy() for name, tensor in inputs.items()})
+        command = [sys.executable, str(Path(__file__).with_name("peak.py")), f"{folder}/model.onnx", f"{folder}/inputs.npz"]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def fields(value: object) -> object:
@@ -305,25 +307,20 @@ class Depth(unittest.TestCase):
     #: latent frames, rows and columns of tokens
     GRID = (5, 24, 24)
 
-    def rise(self, family: object, transformer: nn.Module, inputs: dict[str, torch.Tensor]) -> int:
-        with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
-            package.weights.write(family.trace_transformer(transformer), Path(folder), bar)
-            return peak(Path(folder), inputs)
-
     @unittest.skipUnless(sys.platform == "linux", "the peak of memory is read as Linux tells it")
     def test_noise_levels_of_tokens_are_not_held_for_all_blocks(self) -> None:
         torch.set_grad_enabled(False)
         for tiny, patch in ((wan_ti2v, 2), (ltx, 1)):
-            family, config = tiny.FAMILY, tiny.build().transformer.config
-            transformer = seeded(type(tiny.build().transformer).from_config({**config, "num_layers": self.BLOCKS}), 3)
-            frames, rows, columns = self.GRID
-            inputs = family.sample(transformer.config, frames, rows * patch, columns * patch, 16, np.random.default_rng(0))
+            family, short = tiny.FAMILY, tiny.build().transformer
+            transformer = seeded(type(short).from_config({**short.config, "num_layers": self.BLOCKS}), 3)
+            config, (frames, rows, columns) = transformer.config, self.GRID
+            inputs = family.sample(config, frames, rows * patch, columns * patch, 16, np.random.default_rng(0))
             # Scale, shift and share of attention and of the layers behind it: single precision, for each token.
             width = config.num_attention_heads * config.attention_head_dim
             levels = 4 * 6 * width * frames * rows * columns
-            held = self.rise(family, transformer, inputs)
+            held = rise(transformer, family, inputs)
             with mock.patch.object(package.weights, "by_depth", lambda graph: None):
-                traced = self.rise(family, transformer, inputs)
+                traced = rise(transformer, family, inputs)
             with self.subTest(tiny.NAME):
                 self.assertGreater(traced - held, self.BLOCKS // 2 * levels, f"as traced {traced} bytes, by depth {held}, {levels} a block")
 
@@ -382,12 +379,6 @@ class Attention(unittest.TestCase):
     #: latent frames, rows and columns of tokens: 5,984 together
     GRID = (11, 16, 34)
 
-    def rise(self, transformer: torch.nn.Module, family: object, inputs: dict[str, torch.Tensor]) -> int:
-        """By how many bytes the peak rises over one run, in a process of its own."""
-        with tempfile.TemporaryDirectory() as folder, package.tqdm(disable=True) as bar:
-            package.weights.write(family.trace_transformer(transformer), Path(folder), bar)
-            return peak(Path(folder), inputs)
-
     @unittest.skipUnless(sys.platform == "linux", "the peak of memory is read as Linux tells it")
     def test_acceptance_scores_are_not_held(self) -> None:
         torch.set_grad_enabled(False)
@@ -397,9 +388,9 @@ class Attention(unittest.TestCase):
             transformer, family = tiny.build().transformer, tiny.FAMILY
             inputs = family.sample(transformer.config, frames, rows * patch, columns * patch, 16, np.random.default_rng(0))
             scores = 4 * transformer.config.num_attention_heads * (frames * rows * columns)**2
-            fused = self.rise(transformer, family, inputs)
+            fused = rise(transformer, family, inputs)
             with spelt_out:
-                held = self.rise(transformer, family, inputs)
+                held = rise(transformer, family, inputs)
             print(f"accept: {tiny.NAME}: memory of a run at 5,984 tokens; with attention spelt out | {fused / 1e6:.0f} MB; {held / 1e6:.0f} MB "
                   f"| < {scores / 4e6:.0f} MB, a quarter of the scores; > {scores / 1e6:.0f} MB, the scores")
             self.assertLess(fused, scores / 4, tiny.NAME)

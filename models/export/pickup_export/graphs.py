@@ -59,9 +59,9 @@ def by_depth(graph: onnx.GraphProto) -> None:
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
             raise NotImplementedError(f"{node.name}: a graph within the graph may read values that its node does not name")
         depth = 1 + max((depths.get(name, 0) for name in node.input), default=0)
-        depths.update(dict.fromkeys(node.output, depth))
-    # What is equally deep stays as it was.
-    graph.node.sort(key=lambda node: depths[node.output[0]])
+        depths.update(dict.fromkeys(filter(None, node.output), depth))
+    # What is equally deep stays as it was. An output that nobody wants has no name.
+    graph.node.sort(key=lambda node: max(depths.get(name, 0) for name in node.output))
 
 
 def trace_text_encoder(encoder: nn.Module) -> Graphs:

@@ -109,7 +109,7 @@ pub fn measure(
             }
             let run = Run::of(loads, engine.held());
             if provider == Provider::Cpu {
-                all_stayed(run.running.denoise, transformer_bytes(manifest))?;
+                all_stayed(run.running.denoise, folder_bytes(manifest, &manifest.graphs.transformer))?;
             }
             Ok(run)
         };
@@ -129,13 +129,11 @@ pub fn measure(
     })
 }
 
-/// Bytes of the transformer's graph and weights.
-fn transformer_bytes(manifest: &Manifest) -> u64 {
-    folder_bytes(manifest, &manifest.graphs.transformer)
-}
-
-/// Checks that mapped weights stayed in memory, as far as can be told: a step reads all `weights` of the transformer, so that
-/// fewer bytes `held` were taken back by the system as they were read, and nothing that was measured tells what is needed.
+/// Checks that mapped weights stayed in memory, as far as can be told: a step reads all `weights`, in bytes, of the transformer. If
+/// it `held` fewer, the system took them back as they were read, and nothing that was measured tells what is needed.
+///
+/// # Errors
+/// If it held too few.
 fn all_stayed(held: u64, weights: u64) -> Result<()> {
     // Nothing is held where the system does not tell.
     if held == 0 || weights < LARGE || held as f64 >= STAYED * weights as f64 {
@@ -147,7 +145,7 @@ fn all_stayed(held: u64, weights: u64) -> Result<()> {
         gigabytes(weights),
         gigabytes(held)
     ))
-    .hint("Close other programs and measure again."))
+    .hint("Close other programs and measure again, under Linux: not every system tells the peak of each phase."))
 }
 
 /// The demand of the component whose load and bytes are given: of a run, a longer one, and one with smaller frames. It may
